@@ -1,0 +1,5 @@
+"""`python -m neatfool` is `neatfool`."""
+
+from neatfool.cli import main
+
+main()

@@ -1,0 +1,31 @@
+"""`neatfool check`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neatfool.cli import options
+from neatfool.cli.output import print_json, print_table
+
+
+def command(
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="MNIST files, or a folder of images for each class.", show_default=False)
+    ],
+    model: options.Model = "lenet-mnist",
+    weights: options.Weights = None,
+    device: options.Device = "auto",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Measure a classifier's accuracy on labelled images: are its preprocessing and weights right?"""
+    from neatfool.classifiers import accuracy, load_classifier, open_dataset
+
+    classifier = load_classifier(model, weights=weights, device=device)
+    result = accuracy(classifier, open_dataset(data, classifier))
+    if json:
+        print_json({"model": model, "images": result.images, "top1": result.top1, "top5": result.top5})
+    elif not quiet:
+        rows = {"images": f"{result.images:,}", "top 1": f"{result.top1:.2%}", "top 5": f"{result.top5:.2%}"}
+        print_table(rows, title=f"{model} on {data}")

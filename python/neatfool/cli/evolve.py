@@ -1,0 +1,123 @@
+"""`neatfool evolve`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neatfool.cli import options
+from neatfool.cli.interrupt import graceful_interrupt
+from neatfool.cli.output import generation_progress, percent, print_json, print_table, stdout
+
+
+class Encoding(StrEnum):
+    """Choices of --encoding."""
+
+    cppn = "cppn"
+    direct = "direct"
+
+
+class Strategy(StrEnum):
+    """Choices of --strategy."""
+
+    map_elites = "map-elites"
+    neat = "neat"
+
+
+class Preset(StrEnum):
+    """Choices of --preset."""
+
+    paper_mnist = "paper-mnist"
+    paper_mnist_direct = "paper-mnist-direct"
+    paper_imagenet = "paper-imagenet"
+    paper_imagenet_direct = "paper-imagenet-direct"
+
+
+def command(
+    model: Annotated[str | None, options.Model.__metadata__[0]] = None,
+    weights: options.Weights = None,
+    encoding: Annotated[Encoding | None, typer.Option(help="What an image is made of.", show_default="cppn")] = None,
+    strategy: Annotated[
+        Strategy | None, typer.Option(help="How images are found.", show_default="map-elites")
+    ] = None,
+    preset: Annotated[Preset | None, typer.Option(help="The paper's own settings; other options override them.")] = None,
+    generations: Annotated[
+        int | None, typer.Option(min=0, help="Generations after the random start.", show_default="200")
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Children of each generation.", show_default="200, or 400 for over 100 classes"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same run.", show_default="0")] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help='Classes to evolve for, as in "0-4,9,goldfish".', show_default="all"),
+    ] = None,
+    crops: Annotated[
+        int | None, typer.Option(help="1, or 10 for the mean over ten crops of a larger image.", show_default="1")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda or cuda:INDEX.", show_default="auto")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Run folder to write.", show_default="a new one below runs/")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A TOML file of settings, such as the config.toml of a run.")
+    ] = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Evolve, for every class, an image that the classifier is as sure as possible about."""
+    from neatfool.runs import default_path
+    from neatfool.search import PRESETS, build_config, evolve, read_config
+
+    chosen_model = {"name": model, "weights": options.stored_weights(weights), "crops": crops, "device": device}
+    flags: dict[str, Any] = {
+        "model": {key: value for key, value in chosen_model.items() if value is not None},
+        "encoding": {"name": encoding.value} if encoding else {},
+        "strategy": {"name": strategy.value} if strategy else {},
+    }
+    plain = {"generations": generations, "batch": batch, "seed": seed, "classes": classes}
+    flags |= {key: value for key, value in plain.items() if value is not None}
+    settings = build_config(
+        PRESETS[preset.value] if preset else {},
+        read_config(config) if config else {},
+        {key: value for key, value in flags.items() if value != {}},
+    )
+    folder = out or default_path(settings.model.name, settings.encoding.name)
+    with (
+        graceful_interrupt() as interrupted,
+        generation_progress(settings.generations, done=0, quiet=quiet) as progress,
+    ):
+        run = evolve(config=settings, out=folder, on_generation=progress, stop=interrupted)
+    finish(run, json=json, quiet=quiet)
+    return 130 if run.generation < settings.generations else 0
+
+
+def finish(run: Any, *, json: bool, quiet: bool) -> None:
+    """Draws the gallery and the report of a run, and says how it went and where everything is."""
+    from neatfool.report import gallery, write_report
+
+    folder = run.folder
+    with run.profile.stage("write"):
+        gallery(folder, folder.path / "gallery.png")
+        write_report([folder], folder.path / "report.html")
+    summary = run.summary()
+    if json:
+        print_json(summary)
+    elif not quiet:
+        print_table(
+            {
+                "generations": f"{summary['generations']:,}",
+                "evaluations": f"{summary['evaluations']:,} in {summary['seconds']:,.1f} s",
+                "median confidence": percent(summary["median_confidence"]),
+                "mean, lowest": f"{percent(summary['mean_confidence'])}, {percent(summary['min_confidence'])}",
+                "classes over 99 %": f"{summary['classes_over_99']} of {summary['classes']}",
+                "classes over 99.99 %": f"{summary['classes_over_9999']} of {summary['classes']}",
+            },
+            title=f"{summary['model']} fooled by {summary['encoding']} ({summary['strategy']}, seed {summary['seed']})",
+        )
+        for what, where in (("pictures", "images"), ("all at once", "gallery.png"), ("report", "report.html")):
+            stdout.print(f"{what:<12} {folder.path / where}", soft_wrap=True)

@@ -1,0 +1,70 @@
+"""`neatfool inspect`."""
+
+import json as jsonlib
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from neatfool.cli import options
+from neatfool.cli.output import percent, print_json, print_table, stdout
+
+
+def command(
+    run: options.RunPath,
+    class_name: Annotated[
+        str | None,
+        typer.Option("--class", "-c", metavar="C", help="An index or (part of) a class name.", show_default="all"),
+    ] = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Show the elites of a run, or the genome, confidence and lineage of one."""
+    from neatfool.runs import RunFolder
+    from neatfool.search import inspect_elite, inspect_run
+
+    folder = RunFolder.open(run)
+    if class_name is None:
+        overview = inspect_run(folder)
+        if json:
+            print_json(overview)
+        elif not quiet:
+            _print_overview(overview)
+        return
+    elite = inspect_elite(folder, class_name)
+    if json:
+        print_json(elite)
+    elif not quiet:
+        _print_elite(elite)
+
+
+def _print_overview(overview: dict[str, Any]) -> None:
+    table = Table(title=f"{overview['run']}: {overview['model']}, generation {overview['generation']}")
+    for column in ("class", "name", "confidence", "found in generation"):
+        table.add_column(column, justify="left" if column == "name" else "right")
+    for elite in overview["elites"]:
+        table.add_row(
+            str(elite["class"]), elite["class_name"], percent(elite["confidence"]), str(elite["generation"])
+        )
+    stdout.print(table)
+
+
+def _print_elite(elite: dict[str, Any]) -> None:
+    lineage = elite["lineage"]
+    print_table(
+        {
+            "confidence": percent(elite["confidence"]),
+            "found in generation": str(elite["generation"]),
+            "id": str(elite["id"]),
+            "line of descent": f"{len(lineage)} individuals back to generation 0",
+            "other classes held": ", ".join(map(str, elite["also_holds"])) or "none",
+        },
+        title=f"class {elite['class']}: {elite['class_name']}",
+    )
+    for birth in lineage[:10]:
+        origin = "the random start" if birth["class_name"] is None else f"a parent that held {birth['class_name']}"
+        stdout.print(f"  generation {birth['generation']:>6}  id {birth['id']:>9}  from {origin}")
+    if len(lineage) > 10:
+        stdout.print(f"  and {len(lineage) - 10} more (--json lists all)")
+    stdout.print("genome", style="dim")
+    stdout.print(jsonlib.dumps(elite["genome"]), soft_wrap=True)

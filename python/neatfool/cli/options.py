@@ -1,0 +1,34 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="lenet-mnist (built in), a torchvision classification model such as alexnet, or package.module:factory.",
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="A .safetensors file, a .pth state dict, or none for an untrained network.",
+        show_default="the model's own",
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:INDEX.")]
+ClassName = Annotated[str, typer.Option("--class", "-c", metavar="C", help="An index or (part of) a class name.")]
+
+
+def stored_weights(weights: str | None) -> str | None:
+    """The weights as a run remembers them: found again from any working directory."""
+    return weights if weights in (None, "none") else str(Path(weights).resolve())

@@ -1,0 +1,122 @@
+"""What the user sees: progress on stderr, results on stdout."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+stderr = Console(stderr=True, highlight=False)
+stdout = Console(highlight=False)
+
+_PLAIN_SECONDS = 5.0
+
+
+def print_json(result: Mapping[str, Any]) -> None:
+    """Prints one JSON object on stdout."""
+    sys.stdout.write(json.dumps(result) + "\n")
+
+
+def print_table(rows: Mapping[str, str], *, title: str) -> None:
+    """Prints names and values on stdout."""
+    table = Table(title=title, show_header=False, title_justify="left", title_style="bold")
+    table.add_column(style="dim")
+    table.add_column()
+    for name, value in rows.items():
+        table.add_row(name, value)
+    stdout.print(table)
+
+
+def percent(fraction: float) -> str:
+    """A confidence as a percentage, never rounded up to 100 %."""
+    for digits in (2, 4, 6):
+        text = f"{100 * fraction:.{digits}f}"
+        if fraction == 1 or not text.startswith("100"):
+            return f"{text} %"
+    return "> 99.999999 %"
+
+
+@contextmanager
+def generation_progress(total: int, *, done: int, quiet: bool) -> Iterator[Callable[[Mapping[str, float]], None]]:
+    """Shows a run's generations: a bar on a terminal, else a plain line every few seconds.
+
+    Args:
+        total: generations in all.
+        done: generations that were complete before.
+        quiet: show nothing.
+
+    Yields:
+        What to call with the metrics of each generation.
+    """
+    if quiet:
+        yield lambda metrics: None
+    elif stderr.is_terminal:
+        with _bar() as progress:
+            task = progress.add_task("", total=total, completed=done, rate="", median="", over=0)
+            rate = _Rate()
+
+            def update(metrics: Mapping[str, float]) -> None:
+                progress.update(
+                    task,
+                    completed=metrics["generation"],
+                    rate=f"{rate(metrics):,.0f}",
+                    median=percent(metrics["median_confidence"]),
+                    over=metrics["classes_over_99"],
+                )
+
+            yield update
+    else:
+        rate = _Rate()
+        last = time.monotonic()
+
+        def say(metrics: Mapping[str, float]) -> None:
+            nonlocal last
+            if metrics["generation"] in (done, total) or time.monotonic() - last >= _PLAIN_SECONDS:
+                last = time.monotonic()
+                left = rate.seconds_left(metrics, total)
+                stderr.print(
+                    f"generation {metrics['generation']}/{total}  {rate(metrics):,.0f} evaluations/s  "
+                    f"median {percent(metrics['median_confidence'])}  "
+                    f"{metrics['classes_over_99']} classes over 99 %  {left:.0f} s left",
+                    soft_wrap=True,
+                )
+
+        yield say
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("generation"),
+        MofNCompleteColumn(),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[rate]} evaluations/s · median {task.fields[median]} · {task.fields[over]} over 99 %"),
+        TimeRemainingColumn(),
+        console=stderr,
+        transient=True,
+    )
+
+
+class _Rate:
+    """Evaluations per second since the first metrics seen."""
+
+    def __init__(self) -> None:
+        self._first: Mapping[str, float] | None = None
+
+    def __call__(self, metrics: Mapping[str, float]) -> float:
+        if self._first is None:
+            self._first = dict(metrics)
+        seconds = metrics["seconds"] - self._first["seconds"]
+        if seconds <= 0:
+            return metrics["evaluations"] / metrics["seconds"] if metrics["seconds"] else 0.0
+        return (metrics["evaluations"] - self._first["evaluations"]) / seconds
+
+    def seconds_left(self, metrics: Mapping[str, float], total: int) -> float:
+        if self._first is None or metrics["generation"] <= self._first["generation"]:
+            return 0.0 if metrics["generation"] >= total else metrics["seconds"] * (total - metrics["generation"])
+        done = metrics["generation"] - self._first["generation"]
+        return (metrics["seconds"] - self._first["seconds"]) / done * (total - metrics["generation"])

@@ -1,0 +1,34 @@
+"""`neatfool render`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neatfool.cli import options
+from neatfool.cli.output import print_json, stdout
+
+
+def command(
+    run: options.RunPath,
+    class_name: options.ClassName,
+    out: Annotated[Path, typer.Option(metavar="FILE.png", help="Picture to write.", show_default=False)],
+    size: Annotated[
+        int | None, typer.Option(min=1, max=16384, metavar="PX", help="Its shorter side.", show_default="as evolved")
+    ] = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Draw one elite of a run at any size. A CPPN is drawn anew, sharp at every size."""
+    from neatfool.runs import RunFolder
+    from neatfool.search import draw_elite
+
+    class_index, picture = draw_elite(RunFolder.open(run), class_name, size=size)
+    try:
+        picture.save(out, "PNG")
+    except OSError as error:
+        raise typer.BadParameter(f"{out} cannot be written ({error.strerror}); choose another --out.") from error
+    if json:
+        print_json({"run": str(run), "class": class_index, "size": list(picture.size), "out": str(out)})
+    elif not quiet:
+        stdout.print(f"class {class_index}, {picture.width} x {picture.height} pixels: {out}", soft_wrap=True)

@@ -1,0 +1,35 @@
+"""`neatfool report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neatfool.cli import options
+from neatfool.cli.output import print_json, stdout
+
+
+def command(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="One run folder or several.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for the report.", show_default="the run; the current one for several"),
+    ] = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write a self-contained report.html and a gallery.png of one run, or a report that compares several."""
+    from neatfool.report import gallery, write_report
+    from neatfool.runs import RunFolder
+
+    folders = [RunFolder.open(run) for run in runs]
+    target = out or (folders[0].path if len(folders) == 1 else Path())
+    target.mkdir(parents=True, exist_ok=True)
+    page = target / "report.html"
+    write_report(folders, page)
+    if len(folders) == 1:
+        gallery(folders[0], target / "gallery.png")
+    if json:
+        print_json({"runs": [str(run) for run in runs], "report": str(page)})
+    elif not quiet:
+        stdout.print(f"report {page}", soft_wrap=True)

@@ -1,0 +1,152 @@
+"""The CPPN encoding: an image is what a small network draws from the coordinates of each pixel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from neatfool import _core
+
+_KEEP_DISABLED = 0.75  # Stanley & Miikkulainen 2002, section 4.1
+
+
+class Cppn(BaseModel):
+    """Settings of the CPPN encoding (paper section 2.3; Stanley 2007).
+
+    Attributes:
+        coordinates: "unit" gives the network x and y in [-1, 1]; "pixel" gives the raw pixel index, as the paper's program did.
+        color: how the three outputs of a colour genome are read: "hls" (the paper) or "hsv".
+        activations: the functions a node may have; `neatfool._core.activation_names()` lists all.
+        initial_mutations: rounds of mutation the random start goes through; the paper's start has 0.
+        weight_rate: chance that a weight mutates (polynomial mutation, Deb 2001).
+        weight_eta: distribution index of that mutation; larger stays closer.
+        activation_rate: chance that a node gets another activation.
+        add_connection_rate: chance that a child gets a new connection.
+        delete_connection_rate: chance that a child loses a connection.
+        add_node_rate: chance that a connection of a child is split by a new node.
+        delete_node_rate: chance that a child loses a hidden node with its connections.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["cppn"] = "cppn"
+    coordinates: Literal["unit", "pixel"] = "unit"
+    color: Literal["hls", "hsv"] = "hls"
+    activations: tuple[str, ...] = ("sine", "sigmoid", "gaussian", "linear")
+    initial_mutations: int = Field(default=12, ge=0, le=1000)
+    weight_rate: float = Field(default=0.1, ge=0, le=1)
+    weight_eta: float = Field(default=15, gt=0, le=1000)
+    activation_rate: float = Field(default=0.1, ge=0, le=1)
+    add_connection_rate: float = Field(default=0.5, ge=0, le=1)
+    delete_connection_rate: float = Field(default=0.3, ge=0, le=1)
+    add_node_rate: float = Field(default=0.5, ge=0, le=1)
+    delete_node_rate: float = Field(default=0.2, ge=0, le=1)
+
+    parents: ClassVar[int] = 1
+
+    @field_validator("activations")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = _core.activation_names()
+        if not names or len(set(names)) < len(names) or any(name not in known for name in names):
+            raise ValueError(f"activations must be different names out of {', '.join(known)}")
+        return names
+
+    def start(self, count: int, *, shape: tuple[int, int, int], seed: int, neat: bool) -> CppnPopulation:
+        """Makes `count` random genomes: every input connected to every output, then `initial_mutations` rounds."""
+        genomes, innovations = _core.CppnGenomes.random(count, self, outputs=shape[0], keep_split=neat, seed=seed)
+        return CppnPopulation(self, genomes, innovations, shape=shape, seed=seed, neat=neat)
+
+    def restore(
+        self, arrays: Mapping[str, NDArray[Any]], *, shape: tuple[int, int, int], seed: int, neat: bool
+    ) -> CppnPopulation:
+        """Rebuilds a population from `CppnPopulation.arrays`."""
+        parts = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
+        next_innovation, next_node = (int(value) for value in parts.pop("counters"))
+        genomes = _core.CppnGenomes.from_arrays(shape[0], **parts)
+        innovations = _core.Innovations(next_innovation=next_innovation, next_node=next_node)
+        return CppnPopulation(self, genomes, innovations, shape=shape, seed=seed, neat=neat)
+
+
+class CppnPopulation:
+    """A batch of CPPN genomes. Batches that descend from each other share one count of innovations."""
+
+    def __init__(
+        self,
+        encoding: Cppn,
+        genomes: _core.CppnGenomes,
+        innovations: _core.Innovations,
+        *,
+        shape: tuple[int, int, int],
+        seed: int,
+        neat: bool,
+    ) -> None:
+        self.encoding = encoding
+        self.genomes = genomes
+        self.shape = shape
+        self._innovations = innovations
+        self._seed = seed
+        self._neat = neat
+
+    def _with(self, genomes: _core.CppnGenomes) -> CppnPopulation:
+        return CppnPopulation(
+            self.encoding, genomes, self._innovations, shape=self.shape, seed=self._seed, neat=self._neat
+        )
+
+    def __len__(self) -> int:
+        return len(self.genomes)
+
+    def vary(self, matings: NDArray[np.uint32], *, generation: int) -> CppnPopulation:
+        """See `Population.vary`. Two different parents are crossed by historical markings."""
+        children = self.genomes.vary(
+            matings,
+            self.encoding,
+            keep_split=self._neat,
+            keep_disabled=_KEEP_DISABLED,
+            seed=self._seed,
+            generation=generation,
+            first_index=0,
+            innovations=self._innovations,
+        )
+        return self._with(children)
+
+    def take(self, indices: NDArray[np.integer[Any]]) -> CppnPopulation:
+        """See `Population.take`."""
+        return self._with(self.genomes.take(np.ascontiguousarray(indices, np.uint32)))
+
+    def put(
+        self, slots: NDArray[np.integer[Any]], other: CppnPopulation, indices: NDArray[np.integer[Any]]
+    ) -> None:
+        """See `Population.put`."""
+        self.genomes.put(
+            np.ascontiguousarray(slots, np.uint32), other.genomes, np.ascontiguousarray(indices, np.uint32)
+        )
+
+    def concatenate(self, *others: CppnPopulation) -> CppnPopulation:
+        """Copies of this batch and `others` as one."""
+        return self._with(_core.CppnGenomes.concatenate([self.genomes, *(other.genomes for other in others)]))
+
+    def render(self, out: NDArray[np.uint8], *, first: int = 0) -> None:
+        """See `Population.render`. `out` may be of any height and width: the same picture is drawn larger or smaller."""
+        self.genomes.render(
+            out,
+            first=first,
+            coordinates=self.encoding.coordinates,
+            color=self.encoding.color,
+            home=self.shape[1:],
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """See `Population.arrays`."""
+        counters = (self._innovations.next_innovation, self._innovations.next_node)
+        return {**self.genomes.arrays(), "counters": np.array(counters, np.uint32)}
+
+    def describe(self, index: int) -> dict[str, Any]:
+        """The genome's documented JSON form."""
+        genome: dict[str, Any] = json.loads(self.genomes.json(index))
+        return genome

@@ -1,0 +1,11 @@
+"""The build backend: maturin, after making sure that there is a Rust compiler to build with."""
+
+import shutil
+
+if shutil.which("cargo") is None:
+    raise SystemExit(
+        "neatfool is built with Rust, and `cargo` is not on the PATH: "
+        "install Rust 1.88 or newer from https://rustup.rs, open a new shell, and run the same command again."
+    )
+
+from maturin import *  # noqa: E402, F403

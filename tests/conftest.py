@@ -1,0 +1,13 @@
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real data and weights, which are not part of the repository."""
+    path = Path(os.environ.get("NEATFOOL_SHARED", Path(__file__).parents[2] / "shared"))
+    if not path.is_dir():
+        pytest.skip(f"needs the real data and weights in {path} (or where NEATFOOL_SHARED says)")
+    return path
