@@ -241,7 +241,7 @@ def test_charts_survive_any_metrics(rows: list[dict[str, object]]) -> None:
     drawn = chart([Series("A", rows, "a", whole=3)])
     if drawn is not None:
         assert all(0 <= x <= drawn.end and 0 <= y <= 1 for x, y in drawn.lines[0].points)
-        assert 1 < len(drawn.ticks) <= 6
+        assert 1 < len(drawn.ticks) <= 7
         assert all(0 <= position <= drawn.end for position, _ in drawn.ticks)
 
 

@@ -193,6 +193,13 @@ def test_metrics_name_the_broken_line(run: RunFolder, line: bytes) -> None:
         run.metrics()
 
 
+def test_metrics_keep_any_json_text(run: RunFolder) -> None:
+    row = {"generation": 0, "note": "\ud800 ≥ \n"}
+    run.append_metrics(row)
+    run.truncate_metrics(0)
+    assert run.metrics() == [row]
+
+
 def test_truncate_needs_generations(run: RunFolder) -> None:
     (run.path / "metrics.jsonl").write_bytes(b'{"generation": "1"}\n')
     with pytest.raises(RunError, match="line 1, names no generation"):

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 MOST_POINTS = 300
 WIDTH, HEIGHT = 1000, 400
@@ -69,7 +69,8 @@ def _points(series: Series, unit: str) -> list[tuple[int, float]]:
     """(position, fraction) of the rows that state both, in order, thinned to MOST_POINTS."""
     points: list[tuple[int, float]] = []
     for row in series.rows:
-        x, value = row.get(unit), row.get(series.key)
+        x: Any = row.get(unit)
+        value: Any = row.get(series.key)
         if not (isinstance(x, int) and _is_number(x) and _is_number(value)):
             continue
         if 0 <= value / series.whole <= 1 and x >= 0 and (not points or x > points[-1][0]):
@@ -80,15 +81,15 @@ def _points(series: Series, unit: str) -> list[tuple[int, float]]:
     return [points[round(index * last / (MOST_POINTS - 1))] for index in range(MOST_POINTS)]
 
 
-def _is_number(value: object) -> TypeGuard[float]:
+def _is_number(value: object) -> bool:
     # The bounds shut out infinities and integers too large for a float.
     return isinstance(value, (int, float)) and -1e15 < value < 1e15
 
 
 def _round_steps(end: int) -> list[int]:
-    """At most six round numbers from 0 to ``end``."""
-    power = 10 ** max(0, math.floor(math.log10(end / 5)))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= end / 5)
+    """At most seven round numbers from 0 to ``end``."""
+    power = 10 ** max(0, math.floor(math.log10(end / 6)))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= end / 6)
     return list(range(0, end + 1, step))
 
 

@@ -105,7 +105,7 @@ def gallery(run: RunFolder, out: Path) -> None:
 def _draw_header(draw: ImageDraw.ImageDraw, layout: _Layout, summary: Summary, width: int) -> None:
     title, small = ImageFont.load_default(layout.title), ImageFont.load_default(round(layout.title * 0.55))
     room = width - 2 * layout.margin
-    facts = [*summary.setup.values()][:2]
+    facts = [text for key, text in summary.setup.items() if key != "seed"]
     if summary.evaluations is not None:
         facts.append(f"{summary.evaluations:,} evaluations")
     if summary.median is not None:

@@ -117,7 +117,7 @@ def _section(run: RunFolder, summary: Summary, side: int, out: Path) -> _Section
             "Platform": manifest.platform,
             **manifest.versions,
             "Weights": manifest.weights_hash or "",
-            "Preprocessing": json.dumps(manifest.preprocessing, ensure_ascii=False) if manifest.preprocessing else "",
+            "Preprocessing": json.dumps(manifest.preprocessing) if manifest.preprocessing else "",
             "Schema": str(manifest.schema_version),
         },
     )

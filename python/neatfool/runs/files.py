@@ -43,7 +43,7 @@ def parse_json(text: bytes | str) -> Any:
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
     """Strict JSON (no NaN); numpy scalars and arrays become numbers and lists, paths become strings."""
-    return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False, default=_plain)
+    return json.dumps(value, indent=indent, allow_nan=False, default=_plain)
 
 
 @contextmanager
