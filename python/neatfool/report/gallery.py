@@ -1,0 +1,171 @@
+"""The contact sheet: every elite of a run on one picture."""
+
+import io
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from neatfool.errors import RunError
+from neatfool.report.summary import Summary, percent, summarise
+from neatfool.runs import Elite, RunFolder
+from neatfool.runs.files import MIB, replacing
+
+FILE_SIZE_AIM = 6 * MIB
+
+BACKGROUND = (17, 19, 24)
+EMPTY = (32, 36, 44)
+TEXT = (236, 238, 242)
+MUTED = (150, 158, 172)
+
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Sizes in pixels. A cell is a square tile with two lines of text below."""
+
+    columns: int
+    tile: int
+    gap: int
+    text: int
+    title: int
+
+    @classmethod
+    def of(cls, count: int) -> "_Layout":
+        if count <= 10:
+            return cls(columns=min(count, 5), tile=224, gap=24, text=17, title=30)
+        if count <= 100:
+            return cls(columns=10, tile=112, gap=16, text=12, title=30)
+        return cls(columns=40, tile=80, gap=12, text=10, title=52)
+
+    @property
+    def line(self) -> int:
+        return round(self.text * 1.35)
+
+    @property
+    def margin(self) -> int:
+        return 2 * self.gap
+
+    @property
+    def header(self) -> int:
+        return self.margin + round(self.title * 2.6)
+
+    @property
+    def row(self) -> int:
+        return self.tile + self.gap // 3 + 2 * self.line + self.gap
+
+    def size(self, count: int) -> tuple[int, int]:
+        rows = -(-count // self.columns)
+        width = 2 * self.margin + self.columns * (self.tile + self.gap) - self.gap
+        return width, self.header + rows * self.row - self.gap + self.margin
+
+    def position(self, index: int) -> tuple[int, int]:
+        row, column = divmod(index, self.columns)
+        return self.margin + column * (self.tile + self.gap), self.header + row * self.row
+
+
+def gallery(run: RunFolder, out: Path) -> None:
+    """Write a contact sheet of every elite, in class order, labelled with class name and confidence.
+
+    Small images are enlarged by whole factors without smoothing, large ones reduced to thumbnails. A sheet that would
+    pass about 6 MB is stored with fewer colours.
+
+    Args:
+        run: the run.
+        out: the PNG to write.
+
+    Raises:
+        RunError: the run has no elites yet, or a file is damaged or cannot be written.
+    """
+    summary = summarise(run)
+    if not summary.elites:
+        raise RunError(f"{run.path} has no images yet; let it reach its first checkpoint.")
+    layout = _Layout.of(len(summary.elites))
+    sheet = Image.new("RGB", layout.size(len(summary.elites)), BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    _draw_header(draw, layout, summary, sheet.width)
+    font = ImageFont.load_default(layout.text)
+    for index, elite in enumerate(summary.elites):
+        left, top = layout.position(index)
+        if elite.image_path.exists():
+            picture = _fit(Image.fromarray(run.image(elite.class_index)), layout.tile)
+            inset = ((layout.tile - picture.width) // 2, (layout.tile - picture.height) // 2)
+            sheet.paste(picture, (left + inset[0], top + inset[1]))
+        else:
+            draw.rectangle((left, top, left + layout.tile - 1, top + layout.tile - 1), EMPTY)
+        baseline = top + layout.tile + layout.gap // 3
+        draw.text((left, baseline), _shorten(_plain_name(elite), font, layout.tile), TEXT, font)
+        draw.text((left, baseline + layout.line), percent(elite.confidence), MUTED, font)
+    with replacing(out) as temporary:
+        temporary.write_bytes(_compress(sheet))
+
+
+def _draw_header(draw: ImageDraw.ImageDraw, layout: _Layout, summary: Summary, width: int) -> None:
+    title, small = ImageFont.load_default(layout.title), ImageFont.load_default(round(layout.title * 0.55))
+    room = width - 2 * layout.margin
+    facts = [text for key, text in summary.setup.items() if key != "seed"]
+    if summary.evaluations is not None:
+        facts.append(f"{summary.evaluations:,} evaluations")
+    if summary.median is not None:
+        facts.append(f"median confidence {percent(summary.median)}")
+    facts.append(f"{summary.over_99:,} of {len(summary.elites):,} classes at 99 % or more")
+    draw.text((layout.margin, layout.margin * 0.8), _shorten(_ascii(summary.model), title, room), TEXT, title)
+    line = _shorten(_ascii("  ·  ".join(facts)), small, room)
+    draw.text((layout.margin, layout.margin * 0.8 + layout.title * 1.4), line, MUTED, small)
+
+
+def _fit(picture: Image.Image, side: int) -> Image.Image:
+    """Enlarge by the largest whole factor that fits a square of ``side``, or reduce smoothly."""
+    longest = max(picture.size)
+    if longest > side:
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        return picture
+    factor = side // longest
+    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+
+
+def _plain_name(elite: Elite) -> str:
+    return _ascii(elite.class_name) or f"class {elite.class_index}"
+
+
+def _ascii(text: str) -> str:
+    """Letters that pillow's own font can draw: accents are dropped, other scripts left out."""
+    kept = (letter for letter in unicodedata.normalize("NFKD", text) if letter == "·" or letter.isascii())
+    return "".join(letter for letter in kept if letter.isprintable()).strip()
+
+
+def _shorten(text: str, font: _Font, width: int) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text.rstrip(" ,") + "…"
+
+
+def _compress(sheet: Image.Image) -> bytes:
+    content = _png(sheet)
+    for colours in (256, 64):
+        if len(content) > FILE_SIZE_AIM:
+            content = _png(sheet.quantize(palette=_palette(sheet, colours), dither=Image.Dither.NONE))
+    return content
+
+
+def _palette(sheet: Image.Image, colours: int) -> Image.Image:
+    """A palette that suits the pictures, with some shades kept for the text."""
+    shades = 12
+    pictured = sheet.reduce(2).quantize(colours - shades, Image.Quantize.MEDIANCUT)
+    chosen = (pictured.getpalette() or [])[: 3 * (colours - shades)]
+    for shade in range(shades):
+        part = shade / (shades - 1)
+        chosen += [round(dark + part * (light - dark)) for dark, light in zip(BACKGROUND, TEXT, strict=True)]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(chosen)
+    return palette
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,156 @@
+"""The HTML report: one file that needs nothing else to be read."""
+
+import base64
+import io
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import tomli_w
+from PIL import Image
+
+from neatfool.report.chart import HEIGHT, WIDTH, Chart, Series, chart
+from neatfool.report.summary import Summary, percent, summarise
+from neatfool.runs import Elite, RunFolder
+from neatfool.runs.files import replacing
+
+SMALL_SIDE = 64
+"""Images up to this side are shown enlarged and unsmoothed, pixel for pixel."""
+
+MOST_WHOLE_IMAGES = 40
+MOST_LARGE_THUMBNAILS = 1200
+
+_environment = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters["percent"] = percent
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """One elite on the page: its image as a data URI, and the path of the whole PNG where that lies beside the page."""
+
+    elite: Elite
+    source: str | None
+    link: str | None
+
+
+@dataclass(frozen=True)
+class _Section:
+    """One run on the page."""
+
+    summary: Summary
+    chart: Chart | None
+    tiles: list[_Tile]
+    image_shape: tuple[int, int, int]
+    pixelated: bool
+    command: str | None
+    settings: str
+    provenance: dict[str, str]
+
+
+def write_report(runs: Sequence[RunFolder], out: Path) -> None:
+    """Write an HTML report of one run, or of several with a comparison first.
+
+    The page holds its images, style and script and asks the network for nothing. A report of one run written into its
+    own folder links every image to the whole PNG.
+
+    Args:
+        runs: the runs, at least one.
+        out: the HTML file to write.
+
+    Raises:
+        ValueError: there is no run.
+        RunError: a file of a run is damaged, or the report cannot be written.
+    """
+    if not runs:
+        raise ValueError("a report needs at least one run")
+    summaries = [summarise(run) for run in runs]
+    images = sum(len(summary.elites) for summary in summaries)
+    sections = [
+        _section(run, summary, _thumbnail_side(images), out) for run, summary in zip(runs, summaries, strict=True)
+    ]
+    comparison = chart([Series(s.name, s.metrics, "median_confidence") for s in summaries]) if len(runs) > 1 else None
+    html = _environment.get_template("report.html.j2").render(
+        sections=sections, comparison=comparison, width=WIDTH, height=HEIGHT, points=_points
+    )
+    with replacing(out) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+
+
+def _thumbnail_side(images: int) -> int:
+    """The longest side of an image on the page, so that the file stays small enough to send."""
+    if images <= MOST_WHOLE_IMAGES:
+        return 320
+    return 112 if images <= MOST_LARGE_THUMBNAILS else 80
+
+
+def _section(run: RunFolder, summary: Summary, side: int, out: Path) -> _Section:
+    manifest = run.manifest
+    beside = out.parent.resolve() == run.path.resolve()
+    classes = len(summary.elites) or len(manifest.class_names)
+    return _Section(
+        summary=summary,
+        chart=chart(
+            [
+                Series("Median confidence", summary.metrics, "median_confidence"),
+                Series("Mean confidence", summary.metrics, "mean_confidence"),
+                Series("Classes ≥ 99 %", summary.metrics, "classes_over_99", whole=classes),
+            ]
+        ),
+        tiles=[_tile(run, elite, side, beside) for elite in summary.elites],
+        image_shape=manifest.image_shape,
+        pixelated=max(manifest.image_shape[1:]) <= SMALL_SIDE,
+        command=manifest.command_line or _repeat_command(run, summary),
+        settings=tomli_w.dumps(run.config),
+        provenance={
+            "Created": manifest.created,
+            "Command": manifest.command,
+            "Platform": manifest.platform,
+            **manifest.versions,
+            "Weights": manifest.weights_hash or "",
+            "Preprocessing": json.dumps(manifest.preprocessing) if manifest.preprocessing else "",
+            "Schema": str(manifest.schema_version),
+        },
+    )
+
+
+def _repeat_command(run: RunFolder, summary: Summary) -> str | None:
+    if summary.command != "evolve":
+        return None
+    return f"neatfool evolve --config {shlex.quote(f'{summary.name}/config.toml')}"
+
+
+def _tile(run: RunFolder, elite: Elite, side: int, beside: bool) -> _Tile:
+    if not elite.image_path.exists():
+        return _Tile(elite, None, None)
+    picture = Image.fromarray(run.image(elite.class_index))
+    link = elite.image_path.relative_to(run.path).as_posix() if beside else None
+    return _Tile(elite, _data_uri(picture, side), link)
+
+
+def _data_uri(picture: Image.Image, side: int) -> str:
+    """The picture as PNG if it fits a square of ``side``, else a WebP thumbnail that does."""
+    buffer = io.BytesIO()
+    if max(picture.size) <= side:
+        picture.save(buffer, "PNG", optimize=True)
+        kind = "png"
+    else:
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        picture.save(buffer, "WEBP", quality=80)
+        kind = "webp"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _points(drawn: Chart) -> str:
+    """The chart's values for the page's script."""
+    lines: list[Any] = [[[x, percent(value)] for x, value in line.points] for line in drawn.lines]
+    return json.dumps(lines, separators=(",", ":"))

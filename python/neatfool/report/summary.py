@@ -1,0 +1,80 @@
+"""A run in numbers, read from its folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+from typing import Any
+
+import numpy as np
+
+from neatfool.runs import Elite, RunFolder, setting_name
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run in numbers; a setting or number the run does not state is None.
+
+    Attributes:
+        name: name of the run folder.
+        setup: encoding, strategy and seed, those that the settings state.
+        generations: generations done after the random start.
+        evaluations: images judged.
+        elites: the best image of every class that has one, in class order.
+        median, mean, minimum: of the elites' confidence, in [0, 1].
+        over_99, over_9999: number of elites with a confidence of at least 0.99 and 0.9999.
+        metrics: the rows of ``metrics.jsonl``.
+    """
+
+    name: str
+    command: str
+    model: str
+    setup: dict[str, str]
+    generations: int | None
+    evaluations: int | None
+    elites: Sequence[Elite]
+    median: float | None
+    mean: float | None
+    minimum: float | None
+    over_99: int
+    over_9999: int
+    metrics: Sequence[dict[str, Any]]
+
+
+def summarise(run: RunFolder) -> Summary:
+    """The numbers of a run.
+
+    Raises:
+        RunError: a file of the run is damaged.
+    """
+    elites = run.elites()
+    metrics = run.metrics()
+    confidence = np.array([elite.confidence for elite in elites])
+    filled = len(elites) > 0
+    return Summary(
+        name=run.path.resolve().name,
+        command=run.manifest.command,
+        model=run.manifest.model,
+        setup={key: text for key in ("encoding", "strategy", "seed") if (text := setting_name(run.config, key))},
+        generations=_last_count(metrics, "generation"),
+        evaluations=_last_count(metrics, "evaluations"),
+        elites=elites,
+        median=float(np.median(confidence)) if filled else None,
+        mean=float(confidence.mean()) if filled else None,
+        minimum=float(confidence.min()) if filled else None,
+        over_99=int((confidence >= 0.99).sum()),
+        over_9999=int((confidence >= 0.9999).sum()),
+        metrics=metrics,
+    )
+
+
+def percent(confidence: float) -> str:
+    """A confidence as a percentage, always rounded down: less than 1 never reads 100 %."""
+    digits = "0.0001" if 0.99 <= confidence < 1 else "0.01"
+    value = (Decimal(repr(confidence)) * 100).quantize(Decimal(digits), ROUND_DOWN)
+    if confidence == 1:
+        return "100 %"
+    return "< 0.01 %" if confidence > 0 and value == 0 else f"{value} %"
+
+
+def _last_count(metrics: Sequence[dict[str, Any]], key: str) -> int | None:
+    return next((row[key] for row in reversed(metrics) if isinstance(row.get(key), int)), None)

@@ -1,0 +1,92 @@
+"""Bounded reads and atomic writes. Whatever lies in a run folder may come from a stranger."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neatfool.errors import RunError
+
+MIB = 2**20
+
+
+def check_file(path: Path, limit: int) -> None:
+    """Raise RunError unless ``path`` is a regular file of at most ``limit`` bytes."""
+    if not path.exists():
+        raise RunError(f"{path} is missing; the run folder is incomplete.")
+    if not path.is_file():
+        raise RunError(f"{path} is not a regular file; the run folder is damaged.")
+    if (size := path.stat().st_size) > limit:
+        raise RunError(f"{path} has {size:,} bytes, more than the {limit:,} such a file may have; it is not ours.")
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """The content of a file of at most ``limit`` bytes; RunError if it is missing, too large or unreadable."""
+    check_file(path, limit)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def parse_json(text: bytes | str) -> Any:
+    """``json.loads`` that raises ValueError, and nothing else, for every text that is not strict JSON."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """Strict JSON (no NaN); numpy scalars and arrays become numbers and lists, paths become strings."""
+    return json.dumps(value, indent=indent, allow_nan=False, default=_plain)
+
+
+@contextmanager
+def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
+    """Give a temporary file's path beside ``path`` to fill, then rename that file over ``path``.
+
+    A reader, or a process killed at any moment, sees the old content or the new and never a part. With ``sync`` the
+    same holds for a power cut. The temporary name is fixed, so that the next write replaces what a killed process left.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        # Removed rather than reused: it could be a link that leads out of the folder.
+        temporary.unlink(missing_ok=True)
+        yield temporary
+        if sync:
+            _sync(temporary)
+        temporary.replace(path)
+        if sync:
+            _sync(path.parent)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -1,0 +1,366 @@
+"""One run on disk: settings, provenance, metrics, checkpoint and images."""
+
+import fcntl
+import io
+import os
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import tomli_w
+from PIL import Image
+
+from neatfool.errors import RunError
+from neatfool.runs import checkpoint
+from neatfool.runs.files import MIB, check_file, parse_json, read_bytes, replacing, to_json
+from neatfool.runs.manifest import Manifest
+
+CONFIG_LIMIT = 1 * MIB
+METRICS_LIMIT = 512 * MIB
+IMAGE_LIMIT = 256 * MIB
+
+CONFIG = "config.toml"
+MANIFEST = "manifest.json"
+METRICS = "metrics.jsonl"
+STATE = "checkpoint/state.safetensors"
+
+
+@dataclass(frozen=True)
+class Elite:
+    """The best image found for one class.
+
+    Attributes:
+        class_index: the class, an index into the manifest's class names.
+        class_name: its name.
+        confidence: the classifier's confidence in this class, in [0, 1].
+        id: identity of the individual in the lineage.
+        generation: the generation that made it.
+        image_path: where its PNG belongs; a run stopped early may lack the file.
+    """
+
+    class_index: int
+    class_name: str
+    confidence: float
+    id: int
+    generation: int
+    image_path: Path
+
+
+class RunFolder:
+    """A run folder, made by `create` or `open`.
+
+    Every file is replaced atomically, so that a process killed at any moment leaves a folder that opens. Paths are
+    built from class indices and fixed names only, and links that lead out of the folder are refused.
+
+    Attributes:
+        path: the folder.
+        config: the settings in ``config.toml``.
+        manifest: the provenance in ``manifest.json``.
+    """
+
+    def __init__(self, path: Path, config: dict[str, Any], manifest: Manifest) -> None:
+        self.path = path
+        self.config = config
+        self.manifest = manifest
+
+    @classmethod
+    def create(cls, path: Path | None, *, config: Mapping[str, Any], manifest: Mapping[str, Any]) -> Self:
+        """Start a run in a new or empty folder.
+
+        Args:
+            path: the folder; None for `default_path`.
+            config: settings, plain values and tables; keys with None are left out.
+            manifest: fields of `Manifest`; versions, platform, time and schema version are filled in.
+
+        Raises:
+            RunError: the folder holds files already or cannot be made, or a manifest field is wrong.
+        """
+        details = Manifest.parse(parse_json(to_json(dict(manifest))), "manifest")
+        settings = _without_none(config)
+        if path is None:
+            label = details.command if details.command != "evolve" else setting_name(settings, "encoding") or "evolve"
+            path = default_path(details.model, label)
+        path = Path(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise RunError(
+                    f"{path} already holds files; choose another --out or continue it with `neatfool resume`."
+                )
+            (path / "checkpoint").mkdir()
+            (path / "images").mkdir()
+        except FileExistsError as error:
+            raise RunError(f"{path} is a file; choose another --out.") from error
+        except OSError as error:
+            raise RunError(f"The folder {path} cannot be made: {error.strerror}.") from error
+        text = tomli_w.dumps(settings)
+        with replacing(path / CONFIG) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        # Last, because a folder with a manifest is a run.
+        details.write(path / MANIFEST)
+        return cls(path, tomllib.loads(text), details)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the run in a folder.
+
+        Raises:
+            RunError: there is no such folder, it holds no run, or a file of it is broken or from a newer neatfool.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise RunError(f"There is no run folder {path}.")
+        if not path.is_dir() or not (path / MANIFEST).exists():
+            raise RunError(f"{path} is not a run folder: it has no {MANIFEST}.")
+        manifest = Manifest.read(_inside(path, MANIFEST))
+        config_path = _inside(path, CONFIG)
+        try:
+            config = tomllib.loads(read_bytes(config_path, CONFIG_LIMIT).decode())
+        except (ValueError, RecursionError) as error:
+            raise RunError(f"{config_path} is not valid TOML ({error}).") from error
+        return cls(path, config, manifest)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for writing, so that no second process writes it; the lock dies with its process.
+
+        Raises:
+            RunError: another process holds the run.
+        """
+        path = _inside(self.path, ".lock")
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        except OSError as error:
+            raise RunError(f"{path} cannot be opened: {error.strerror}.") from error
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
+                raise RunError(
+                    f"{self.path} is being written by process {holder or 'unknown'}; wait for it or stop it first."
+                ) from error
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Add one generation's line; what a crash left of an unfinished line is dropped first."""
+        line = to_json(dict(row)).encode() + b"\n"
+        path = _inside(self.path, METRICS)
+        try:
+            with path.open("a+b") as file:
+                file.truncate(_end_of_last_line(file))
+                file.write(line)
+        except OSError as error:
+            raise RunError(f"{path} cannot be written: {error.strerror}.") from error
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The metrics, a dictionary per generation; an unfinished last line is left out.
+
+        Raises:
+            RunError: the file is too large or a line is not a JSON object.
+        """
+        path = _inside(self.path, METRICS)
+        if not path.exists():
+            return []
+        *lines, _unfinished = read_bytes(path, METRICS_LIMIT).split(b"\n")
+        rows = []
+        for number, line in enumerate(lines, 1):
+            try:
+                row = parse_json(line)
+            except ValueError as error:
+                raise RunError(f"{path}, line {number}, is not valid JSON ({error}).") from error
+            if not isinstance(row, dict):
+                raise RunError(f"{path}, line {number}, is not a JSON object.")
+            rows.append(row)
+        return rows
+
+    def truncate_metrics(self, generation: int) -> None:
+        """Drop the lines of later generations than ``generation``, which a resumed run writes again."""
+        path = _inside(self.path, METRICS)
+        kept = []
+        for number, row in enumerate(self.metrics(), 1):
+            if not isinstance(row_generation := row.get("generation"), int):
+                raise RunError(f"{path}, line {number}, names no generation.")
+            if row_generation <= generation:
+                kept.append(to_json(row) + "\n")
+        with replacing(path) as temporary:
+            temporary.write_text("".join(kept), encoding="utf-8")
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether a checkpoint was completed."""
+        return _inside(self.path, STATE).exists()
+
+    def save_checkpoint(self, arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> None:
+        """Replace the checkpoint; the old one stays whole until the new one is safely on disk.
+
+        Raises:
+            RunError: the file cannot be written.
+        """
+        checkpoint.save(_inside(self.path, STATE), arrays, metadata)
+
+    def load_checkpoint(self, names: Collection[str] | None = None) -> tuple[checkpoint.Arrays, dict[str, str]]:
+        """The arrays and metadata of the checkpoint; with ``names``, only those of these arrays it has.
+
+        Raises:
+            RunError: there is no checkpoint, or it is damaged or from a newer neatfool.
+        """
+        if not self.has_checkpoint:
+            raise RunError(f"{self.path} has no checkpoint yet; start the run again in another folder.")
+        return checkpoint.load(_inside(self.path, STATE), names)
+
+    def write_images(self, images: Mapping[int, npt.NDArray[np.uint8]]) -> None:
+        """Replace the images of some classes, one PNG each.
+
+        Args:
+            images: class index -> uint8 array (C, H, W) of the manifest's shape.
+
+        Raises:
+            ValueError: a class index, shape or type is wrong.
+            RunError: a file cannot be written.
+        """
+        for class_index, pixels in images.items():
+            self._check_class(class_index)
+            if pixels.dtype != np.uint8 or pixels.shape != self.manifest.image_shape:
+                raise ValueError(
+                    f"image of class {class_index} is {pixels.dtype} {pixels.shape}, "
+                    f"not uint8 {self.manifest.image_shape}"
+                )
+            picture = Image.fromarray(pixels[0] if pixels.shape[0] == 1 else pixels.transpose(1, 2, 0).copy())
+            # Not synced: thousands of them would take seconds, and a checkpoint's genomes draw them again.
+            with replacing(self.image_path(class_index), sync=False) as temporary:
+                picture.save(temporary, "PNG")
+
+    def image_path(self, class_index: int) -> Path:
+        """Where the image of a class belongs.
+
+        Raises:
+            ValueError: the model has no such class.
+            RunError: a link there leads out of the run folder.
+        """
+        self._check_class(class_index)
+        return _inside(self.path, f"images/{int(class_index)}.png")
+
+    def image(self, class_index: int) -> npt.NDArray[np.uint8]:
+        """The image of a class: uint8 (H, W), or (H, W, 3) in colour.
+
+        Raises:
+            ValueError: the model has no such class.
+            RunError: the file is missing, broken or of another size than the manifest says.
+        """
+        path = self.image_path(class_index)
+        channels, height, width = self.manifest.image_shape
+        mode = "L" if channels == 1 else "RGB"
+        check_file(path, IMAGE_LIMIT)
+        try:
+            with Image.open(path, formats=["PNG"]) as picture:
+                if picture.size != (width, height) or picture.mode != mode:
+                    raise RunError(
+                        f"{path} is {picture.width} x {picture.height} {picture.mode}, not {width} x {height} {mode}."
+                    )
+                return np.array(picture)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise RunError(f"{path} is not a readable PNG ({error}).") from error
+
+    def elites(self) -> list[Elite]:
+        """The elites of the checkpoint in class order; cells never filled (id or confidence < 0) are left out.
+
+        Reads the arrays ``archive.classes``, ``archive.id``, ``archive.generation`` (int64) and
+        ``archive.confidence`` (float32), each of shape (k,). Without a checkpoint there are none.
+
+        Raises:
+            RunError: the checkpoint is damaged or contradicts the manifest.
+        """
+        if not self.has_checkpoint:
+            return []
+        dtypes = {"classes": np.int64, "confidence": np.float32, "id": np.int64, "generation": np.int64}
+        arrays, _ = self.load_checkpoint({f"archive.{name}" for name in dtypes})
+        source = self.path / STATE
+        cells = len(checkpoint.expect(arrays, "archive.classes", np.int64, (None,), ndim=1, source=source))
+        columns = [
+            checkpoint.expect(arrays, f"archive.{name}", dtype, (cells,), ndim=1, source=source).tolist()
+            for name, dtype in dtypes.items()
+        ]
+        names = self.manifest.class_names
+        elites: dict[int, Elite] = {}
+        for class_index, confidence, identity, generation in zip(*columns, strict=True):
+            if confidence < 0 or identity < 0:
+                continue
+            if not 0 <= class_index < len(names) or class_index in elites:
+                raise RunError(f"{source}: 'archive.classes' has {class_index} twice or out of range.")
+            if not confidence <= 1:
+                raise RunError(f"{source}: 'archive.confidence' of class {class_index} is {confidence}.")
+            elites[class_index] = Elite(
+                class_index, names[class_index], confidence, identity, generation, self.image_path(class_index)
+            )
+        return [elites[class_index] for class_index in sorted(elites)]
+
+    def _check_class(self, class_index: int) -> None:
+        if not 0 <= class_index < len(self.manifest.class_names):
+            raise ValueError(f"class {class_index} is out of range: the model has {len(self.manifest.class_names)}")
+
+
+def default_path(model: str, label: str) -> Path:
+    """A new folder name: ``runs/<model>-<label>-<UTC time>``; ``label`` is the encoding or the command."""
+    stem = "-".join(re.sub(r"[^A-Za-z0-9_.]+", "-", part).strip("-.")[:60] or "run" for part in (model, label))
+    base = Path("runs") / f"{stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    path, count = base, 1
+    while path.exists():
+        count += 1
+        path = base.with_name(f"{base.name}-{count}")
+    return path
+
+
+def setting_name(config: Mapping[str, Any], key: str) -> str | None:
+    """A setting as one word: its text, or the ``name`` of its table; None if the settings lack it."""
+    value = config.get(key)
+    if isinstance(value, Mapping):
+        value = value.get("name")
+    return None if value is None else str(value)
+
+
+def _inside(root: Path, name: str) -> Path:
+    """``root / name``, refused when a link on the way leads out of ``root``."""
+    path = root / name
+    try:
+        inside = path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # a loop of links
+        inside = False
+    if not inside:
+        raise RunError(f"{path} is a link that leads out of the run folder; replace it by the file itself.")
+    return path
+
+
+def _end_of_last_line(file: io.BufferedRandom) -> int:
+    """Offset just after the file's last newline."""
+    end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        start = max(0, end - 65_536)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+def _without_none(value: Any) -> Any:
+    """Plain TOML values: None entries dropped, paths as text, tuples as lists."""
+    if isinstance(value, Mapping):
+        return {str(key): _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [_without_none(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,260 @@
+"""The HTML report, read back as a browser would."""
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from example_runs import make_run
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from neatfool.errors import RunError
+from neatfool.report import write_report
+from neatfool.report.chart import HEIGHT, MOST_POINTS, WIDTH, Series, chart
+from neatfool.report.summary import percent, summarise
+from neatfool.runs import RunFolder
+
+DIGITS = [f"digit {index}" for index in range(10)]
+HOSTILE = '</title></pre><script>alert(1)</script><img src=x onerror="alert(2)">\''
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, and the text a reader sees."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def report(*runs: RunFolder, out: Path | None = None) -> Page:
+    out = out or runs[0].path / "report.html"
+    write_report(runs, out)
+    return Page(out.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return make_run(tmp_path / "run", class_names=DIGITS)
+
+
+def pictures(page: Page) -> list[np.ndarray]:
+    sources = [attributes["src"] or "" for attributes in page.all("img")]
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1])))) for source in sources]
+
+
+def test_every_elite_is_shown_with_name_confidence_and_generation(run: RunFolder) -> None:
+    page = report(run)
+    tiles = [attributes for attributes in page.all("li") if "data-class" in attributes]
+    elites = run.elites()
+    assert [int(tile["data-class"] or "") for tile in tiles] == [elite.class_index for elite in elites]
+    for elite, picture in zip(elites, pictures(page), strict=True):
+        np.testing.assert_array_equal(picture, run.image(elite.class_index))
+        assert elite.class_name in page.text
+        assert percent(elite.confidence) in page.text
+        assert f"#{elite.class_index} · gen {elite.generation}" in page.text
+    for fact in ("evolve · cppn · map-elites · seed 0", "4,200", "sha256:9f2c4e7d", 'coordinates = "pixel"', "2.4.0"):
+        assert fact in page.text
+    assert "neatfool evolve --config run/config.toml" in page.text
+    assert any("pixelated" in (attributes.get("class") or "") for attributes in page.all("ol"))
+
+
+def test_the_page_needs_nothing_from_outside(run: RunFolder, tmp_path: Path) -> None:
+    other = make_run(tmp_path / "other", class_names=DIGITS, shape=(3, 400, 400), seed=1)
+    page = report(run, other, out=tmp_path / "both.html")
+    for _, attributes in page.elements:
+        assert not {"srcset", "poster", "background", "action"} & attributes.keys()
+        for name in ("src", "href", "data"):
+            assert re.match(r"data:image/|#run-\d+$", attributes.get(name) or "#run-1")
+    assert not {"link", "iframe", "object", "embed", "base"} & {tag for tag, _ in page.elements}
+    assert not re.search(r"https?:|url\(|@import|fetch\(", (tmp_path / "both.html").read_text(encoding="utf-8"))
+
+
+def test_images_link_to_the_whole_files_only_from_inside_the_run(run: RunFolder, tmp_path: Path) -> None:
+    links = [attributes["href"] or "" for attributes in report(run).all("a")]
+    assert links == [f"images/{index}.png" for index in range(10)]
+    assert all((run.path / link).is_file() for link in links)
+    assert report(run, out=tmp_path / "elsewhere.html").all("a") == []
+
+
+def test_hostile_text_stays_text(tmp_path: Path) -> None:
+    run = make_run(
+        tmp_path / "<b>run",
+        class_names=[HOSTILE, "b"],
+        model=HOSTILE,
+        weights_hash=HOSTILE,
+        command_line=HOSTILE,
+        preprocessing={HOSTILE: HOSTILE},
+        versions={HOSTILE: HOSTILE},
+        platform=HOSTILE,
+    )
+    run.config[HOSTILE] = HOSTILE
+    run.config["encoding"] = HOSTILE
+    for page in (report(run), report(run, run)):
+        assert len(page.all("script")) == 1
+        assert page.all("b") == [{}] * (len(page.all("img")))
+        assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+        assert HOSTILE in page.text
+
+
+def test_a_report_is_the_same_bytes_every_time(run: RunFolder, tmp_path: Path) -> None:
+    write_report([run], tmp_path / "a.html")
+    write_report([RunFolder.open(run.path)], tmp_path / "b.html")
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_several_runs_are_compared_first(run: RunFolder, tmp_path: Path) -> None:
+    runs = [run, make_run(tmp_path / "second", class_names=DIGITS, seed=7, generations=30)]
+    page = report(*runs, out=tmp_path / "both.html")
+    assert [attributes["href"] for attributes in page.all("a")] == ["#run-1", "#run-2"]
+    assert {"run-1", "run-2"} <= {attributes.get("id") for attributes in page.all("section")}
+    table = page.text[: page.text.index("Median confidence in the course of the runs")]
+    for one in runs:
+        median = summarise(one).median
+        assert median is not None
+        assert percent(median) in table
+    assert len(page.all("svg")) == 3
+    assert len(page.all("img")) == 20
+
+
+def test_many_large_images_become_thumbnails(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", class_names=[f"c{n}" for n in range(41)], shape=(3, 300, 200), generations=1)
+    assert {picture.shape for picture in pictures(report(run))} == {(112, 75, 3)}
+
+
+def test_few_large_images_stay_whole(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", class_names=["a", "b"], shape=(3, 227, 227), generations=1)
+    np.testing.assert_array_equal(pictures(report(run))[1], run.image(1))
+
+
+def test_runs_of_other_experiments_are_reported(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", class_names=DIGITS, command="ascend", command_line="neatfool ascend --all")
+    run.config.clear()
+    (run.path / "metrics.jsonl").write_text('{"step": 1, "median_confidence": 0.5}\n{"step": 2}\n')
+    (run.path / "images" / "3.png").unlink()
+    page = report(run)
+    assert "neatfool ascend --all" in page.text
+    assert "no image" in page.text
+    assert len(page.all("img")) == 9
+    assert page.all("svg") == []
+    assert "gen " not in page.text
+
+
+def test_a_run_that_has_only_begun_is_reported(run: RunFolder) -> None:
+    (run.path / "checkpoint" / "state.safetensors").unlink()
+    (run.path / "metrics.jsonl").unlink()
+    page = report(run)
+    assert "No images yet" in page.text
+    assert page.all("img") == page.all("svg") == []
+
+
+def test_reporting_nothing_or_a_damaged_run_fails(run: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least one run"):
+        write_report([], tmp_path / "report.html")
+    (run.path / "images" / "0.png").write_bytes(b"x")
+    with pytest.raises(RunError, match=r"0\.png"):
+        write_report([run], tmp_path / "report.html")
+    good = make_run(tmp_path / "good", class_names=["a"])
+    with pytest.raises(RunError, match="cannot be written"):
+        write_report([good], tmp_path / "absent" / "report.html")
+
+
+@pytest.mark.parametrize(
+    ("confidence", "text"),
+    [
+        (1.0, "100 %"),
+        (float(np.nextafter(np.float32(1), np.float32(0))), "99.9999 %"),
+        (0.999987, "99.9987 %"),
+        (0.9999, "99.9900 %"),
+        (0.99, "99.0000 %"),
+        (0.98999, "98.99 %"),
+        (0.2159, "21.59 %"),
+        (1e-7, "< 0.01 %"),
+        (0.0, "0.00 %"),
+    ],
+)
+def test_percentages_are_rounded_down(confidence: float, text: str) -> None:
+    assert percent(confidence) == text
+
+
+@given(st.floats(0, 1))
+def test_no_percentage_promises_more_than_there_is(confidence: float) -> None:
+    text = percent(confidence)
+    assert (text == "100 %") == (confidence == 1)
+    assert text == "< 0.01 %" or float(text.removesuffix(" %")) <= confidence * 100 * (1 + 1e-15)
+
+
+def test_summary_of_known_confidences(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", class_names=DIGITS)
+    arrays, _ = run.load_checkpoint()
+    arrays["archive.confidence"] = np.array([-1, 0.25, 0.5, 0.99, 0.995, 1, -1, -1, -1, -1], np.float32)
+    run.save_checkpoint(arrays, {})
+    summary = summarise(run)
+    assert (len(summary.elites), summary.over_99, summary.over_9999) == (5, 3, 1)
+    assert summary.median == float(np.float32(0.99))
+    assert summary.mean == pytest.approx(0.747, abs=1e-7)
+    assert (summary.minimum, summary.generations, summary.evaluations) == (0.25, 20, 4200)
+
+
+def test_chart_of_known_rows() -> None:
+    rows = [{"evaluations": 0, "a": 0, "n": 0}, {"evaluations": 50, "a": 0.25}, {"evaluations": 200, "a": 1, "n": 5}]
+    drawn = chart([Series("A", rows, "a"), Series("N", rows, "n", whole=10), Series("absent", rows, "z")])
+    assert drawn is not None
+    assert (drawn.unit, drawn.end, [line.label for line in drawn.lines]) == ("evaluations", 200, ["A", "N"])
+    assert drawn.lines[0].path == f"M0.0 {HEIGHT}.0L{WIDTH / 4} {HEIGHT * 0.75}L{WIDTH}.0 0.0"
+    assert drawn.lines[1].points == [(0, 0), (200, 0.5)]
+    assert drawn.ticks == [(0, "0"), (50, "50"), (100, "100"), (150, "150"), (200, "200")]
+
+
+def test_chart_falls_back_to_generations_and_thins_long_runs() -> None:
+    rows = [{"generation": n, "a": n / 10_000} for n in range(10_000)]
+    drawn = chart([Series("A", rows, "a")])
+    assert drawn is not None
+    assert drawn.unit == "generations"
+    points = drawn.lines[0].points
+    assert len(points) == MOST_POINTS
+    assert (points[0], points[-1]) == ((0, 0), (9999, 0.9999))
+    assert points == sorted(set(points))
+
+
+_anything = st.one_of(st.none(), st.booleans(), st.text(max_size=3), st.integers(), st.floats(), st.just(10**400))
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["evaluations", "generation", "a"]), _anything)))
+def test_charts_survive_any_metrics(rows: list[dict[str, object]]) -> None:
+    drawn = chart([Series("A", rows, "a", whole=3)])
+    if drawn is not None:
+        assert all(0 <= x <= drawn.end and 0 <= y <= 1 for x, y in drawn.lines[0].points)
+        assert 1 < len(drawn.ticks) <= 7
+        assert all(0 <= position <= drawn.end for position, _ in drawn.ticks)
+
+
+def test_the_page_carries_the_chart_values(run: RunFolder) -> None:
+    figure = report(run).all("figure")[0]
+    lines = json.loads(figure["data-lines"] or "")
+    assert lines[0][-1] == [4200, percent(run.metrics()[-1]["median_confidence"])]
+
+
+@pytest.mark.slow
+def test_a_thousand_noisy_images_fit_fifteen_megabytes(tmp_path: Path) -> None:
+    names = [f"class {index}" for index in range(1000)]
+    run = make_run(tmp_path / "run", class_names=names, shape=(3, 224, 224), noise=1, generations=5)
+    page = report(run)
+    assert len(page.all("img")) == 1000
+    assert (run.path / "report.html").stat().st_size < 15e6
