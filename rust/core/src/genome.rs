@@ -60,7 +60,10 @@ pub struct ConnectionGene {
 /// - `connections` is sorted by innovation; innovations and (source, target) pairs are unique;
 /// - sources are inputs or hidden nodes, targets hidden nodes or outputs, weights finite and within `MAX_WEIGHT`;
 /// - the graph is acyclic, disabled connections included, so that enabling one can never close a cycle.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Serialises to the JSON form, and is checked when read from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "JsonGenome", try_from = "JsonGenome")]
 pub struct Genome {
     pub(crate) outputs: usize,
     pub(crate) nodes: Vec<NodeGene>,
@@ -78,7 +81,7 @@ pub enum GenomeError {
     Invalid(String),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct JsonGenome {
     format: String,
@@ -138,6 +141,22 @@ impl Genome {
         self.nodes.binary_search_by_key(&id, |n| n.id).ok()
     }
 
+    /// Collects `node` and every non-input node from which it can be reached, over disabled connections too. The time is
+    /// the number of connections times that of ancestors: both are small, and no index has to be kept.
+    pub(crate) fn collect_ancestors(&self, node: u32, found: &mut Vec<u32>) {
+        found.clear();
+        found.push(node);
+        let mut next = 0;
+        while let Some(&target) = found.get(next) {
+            for c in &self.connections {
+                if c.target == target && c.source as usize >= INPUTS && !found.contains(&c.source) {
+                    found.push(c.source);
+                }
+            }
+            next += 1;
+        }
+    }
+
     /// Checks every invariant of the type.
     ///
     /// # Errors
@@ -167,10 +186,16 @@ impl Genome {
                 return invalid(format!("connection {} has weight {}, outside ±{MAX_WEIGHT}", c.innovation, c.weight));
             }
             if c.source as usize >= INPUTS && (self.is_output(c.source) || self.node_index(c.source).is_none()) {
-                return invalid(format!("connection {} starts at {}, not an input or hidden node", c.innovation, c.source));
+                return invalid(format!(
+                    "connection {} starts at {}, not an input or hidden node",
+                    c.innovation, c.source
+                ));
             }
             if self.node_index(c.target).is_none() {
-                return invalid(format!("connection {} ends at {}, not an output or hidden node", c.innovation, c.target));
+                return invalid(format!(
+                    "connection {} ends at {}, not an output or hidden node",
+                    c.innovation, c.target
+                ));
             }
             if !pairs.insert((c.source, c.target)) {
                 return invalid(format!("two connections from {} to {}", c.source, c.target));
@@ -215,14 +240,7 @@ impl Genome {
     /// # Panics
     /// Never: the fields are plain numbers and strings.
     pub fn to_json(&self) -> String {
-        serde_json::to_string(&JsonGenome {
-            format: JSON_FORMAT.into(),
-            version: JSON_VERSION,
-            outputs: self.outputs,
-            nodes: self.nodes.clone(),
-            connections: self.connections.clone(),
-        })
-        .expect("plain data serialises")
+        serde_json::to_string(self).expect("plain data serialises")
     }
 
     /// Reads the JSON form, checking every invariant.
@@ -231,11 +249,29 @@ impl Genome {
     /// [`GenomeError::Json`] for text of another form or version, [`GenomeError::Invalid`] for a broken invariant.
     pub fn from_json(text: &str) -> Result<Self, GenomeError> {
         let json: JsonGenome = serde_json::from_str(text).map_err(|e| GenomeError::Json(e.to_string()))?;
+        json.try_into()
+    }
+}
+
+impl From<Genome> for JsonGenome {
+    fn from(genome: Genome) -> Self {
+        let Genome { outputs, nodes, connections } = genome;
+        Self { format: JSON_FORMAT.into(), version: JSON_VERSION, outputs, nodes, connections }
+    }
+}
+
+impl TryFrom<JsonGenome> for Genome {
+    type Error = GenomeError;
+
+    fn try_from(json: JsonGenome) -> Result<Self, GenomeError> {
         if json.format != JSON_FORMAT {
             return Err(GenomeError::Json(format!("its format is {:?}, not {JSON_FORMAT:?}", json.format)));
         }
         if json.version != JSON_VERSION {
-            return Err(GenomeError::Json(format!("its version is {}, this program reads {JSON_VERSION}", json.version)));
+            return Err(GenomeError::Json(format!(
+                "its version is {}, this program reads {JSON_VERSION}",
+                json.version
+            )));
         }
         Self::new(json.outputs, json.nodes, json.connections)
     }

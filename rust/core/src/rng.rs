@@ -39,6 +39,39 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
+/// Blocks made at once by [`Stream::fill`].
+const LANES: usize = 8;
+
+/// `LANES` consecutive blocks, word by word, so that the compiler can make them side by side in vector registers.
+#[inline]
+fn philox_lanes(counter: [u32; 4], key: [u32; 2], out: &mut [u32; 4 * LANES]) {
+    let mut words = counter.map(|word| [word; LANES]);
+    let [w0, w1, w2, w3] = &mut words;
+    for lane in 0..LANES {
+        let (low, carry) = counter[0].overflowing_add(lane as u32);
+        w0[lane] = low;
+        w1[lane] = counter[1].wrapping_add(u32::from(carry));
+    }
+    let mut key = key;
+    for _ in 0..ROUNDS {
+        for lane in 0..LANES {
+            let a = u64::from(w0[lane]) * 0xD251_1F53;
+            let b = u64::from(w2[lane]) * 0xCD9E_8D57;
+            w0[lane] = (b >> 32) as u32 ^ w1[lane] ^ key[0];
+            w1[lane] = b as u32;
+            w2[lane] = (a >> 32) as u32 ^ w3[lane] ^ key[1];
+            w3[lane] = a as u32;
+        }
+        key = [key[0].wrapping_add(0x9E37_79B9), key[1].wrapping_add(0xBB67_AE85)];
+    }
+    for lane in 0..LANES {
+        out[4 * lane] = w0[lane];
+        out[4 * lane + 1] = w1[lane];
+        out[4 * lane + 2] = w2[lane];
+        out[4 * lane + 3] = w3[lane];
+    }
+}
+
 impl Stream {
     /// The stream of one individual. Up to 2^32 x 4 numbers follow before two streams could meet.
     pub fn new(seed: u64, purpose: Purpose, generation: u32, index: u32) -> Self {
@@ -58,6 +91,21 @@ impl Stream {
         }
         self.used += 1;
         self.block[self.used - 1]
+    }
+
+    /// Fills `out` with the numbers that as many calls of [`Stream::next_u32`] would give, several times faster.
+    pub fn fill(&mut self, out: &mut [u32]) {
+        let head = out.len().min(4 - self.used);
+        let (head, rest) = out.split_at_mut(head);
+        head.fill_with(|| self.next_u32());
+        let (chunks, tail) = rest.as_chunks_mut::<{ 4 * LANES }>();
+        for chunk in chunks {
+            philox_lanes(self.counter, self.key, chunk);
+            let (low, carry) = self.counter[0].overflowing_add(LANES as u32);
+            self.counter[0] = low;
+            self.counter[1] = self.counter[1].wrapping_add(u32::from(carry));
+        }
+        tail.fill_with(|| self.next_u32());
     }
 
     /// Uniform in `[0, 1)`, a multiple of 2^-24.
@@ -110,6 +158,20 @@ mod tests {
             philox([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]),
             [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
         );
+    }
+
+    #[test]
+    fn fill_gives_the_same_numbers() {
+        for low in [0, u32::MAX - 9] {
+            let mut one = Stream::new(5, Purpose::Vary, 1, 2);
+            one.counter[0] = low;
+            let mut many = one.clone();
+            for length in [0, 1, 2, 31, 32, 33, 200, 7] {
+                let mut filled = vec![0; length];
+                many.fill(&mut filled);
+                assert!(filled.iter().all(|&number| number == one.next_u32()));
+            }
+        }
     }
 
     #[test]
