@@ -1,0 +1,25 @@
+"""What neatfool raises when something the user passed cannot be used.
+
+Every message is one plain sentence that says what is wrong, where, and how to mend it; the command line prints it and
+exits with status 2. Arrays of a wrong shape or type raise the built-in ValueError instead.
+"""
+
+
+class NeatfoolError(Exception):
+    """Base class of the errors below."""
+
+
+class ModelError(NeatfoolError):
+    """A classifier, its weights file or one of its class names cannot be used."""
+
+
+class DataError(NeatfoolError):
+    """A data set is missing, damaged or does not fit the classifier."""
+
+
+class RunError(NeatfoolError):
+    """A run folder or one of its files is missing, damaged or of another version."""
+
+
+class ConfigError(NeatfoolError):
+    """A setting has a value it cannot have."""
