@@ -1,21 +1,25 @@
-"""The exceptions that mean: what was passed in is wrong, and here is how to mend it."""
+"""What neatfool raises when something the user passed cannot be used.
+
+Every message is one plain sentence that says what is wrong, where, and how to mend it; the command line prints it and
+exits with status 2. Arrays of a wrong shape or type raise the built-in ValueError instead.
+"""
 
 
 class NeatfoolError(Exception):
-    """Base of every error a caller can mend; the message is one plain sentence."""
+    """Base class of the errors below."""
 
 
 class ModelError(NeatfoolError):
-    """A classifier or its weights cannot be used."""
+    """A classifier, its weights file or one of its class names cannot be used."""
 
 
 class DataError(NeatfoolError):
-    """A data set cannot be used."""
+    """A data set is missing, damaged or does not fit the classifier."""
 
 
 class RunError(NeatfoolError):
-    """A run folder cannot be created, read or continued."""
+    """A run folder or one of its files is missing, damaged or of another version."""
 
 
 class ConfigError(NeatfoolError):
-    """A setting is out of range or contradicts another."""
+    """A setting has a value it cannot have."""

@@ -1,0 +1,58 @@
+"""A user's own classifier, named as `package.module:factory`."""
+
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+
+from torch import nn
+
+from neatfool.classifiers.classifier import Classifier
+from neatfool.errors import ModelError, NeatfoolError
+
+
+def call_factory(spec: str) -> Classifier:
+    """Imports `package.module`, also from the current directory, and calls `factory()`, which returns a Classifier.
+
+    Raises:
+        ModelError: The module cannot be imported, has no such function, or the function does not return a Classifier.
+    """
+    module_name, _, factory_name = spec.partition(":")
+    if not module_name or not factory_name:
+        raise ModelError(f"{spec!r} does not name a classifier; write it as package.module:factory.")
+    with _current_directory_importable():
+        try:
+            module = importlib.import_module(module_name)
+        except Exception as error:
+            raise ModelError(
+                f"Importing {module_name} for the model {spec} failed ({type(error).__name__}: {error}); check the name and "
+                "run from the folder that holds it."
+            ) from error
+        factory = getattr(module, factory_name, None)
+        if not callable(factory):
+            raise ModelError(f"{module_name} has no function {factory_name}; check the part of {spec} after the colon.")
+        try:
+            made = factory()
+        except NeatfoolError:
+            raise
+        except Exception as error:
+            raise ModelError(f"Calling {spec} failed ({type(error).__name__}: {error}); mend the function.") from error
+    if isinstance(made, nn.Module):
+        raise ModelError(
+            f"{spec} returned a bare torch module; return neatfool.Classifier(module, input_size=..., mean=..., std=...)."
+        )
+    if not isinstance(made, Classifier):
+        raise ModelError(f"{spec} returned a {type(made).__name__}; return a neatfool.Classifier.")
+    return made
+
+
+@contextlib.contextmanager
+def _current_directory_importable() -> Iterator[None]:
+    folder = os.getcwd()
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(folder)

@@ -1,0 +1,59 @@
+"""Small networks for MNIST.
+
+`lenet-mnist` is LeNet as Caffe defines it, the MNIST network of Nguyen, Yosinski & Clune (2015); its weights come with
+the package (see `neatfool.classifiers.training` for how they were made). `mlp-mnist` has no convolutions, for
+experiments on transfer between architectures; its weights are up to the user to train.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+SHIPPED_WEIGHTS = {"lenet-mnist": Path(__file__).parent / "weights" / "lenet-mnist.safetensors"}
+
+
+class LeNet(nn.Module):
+    """LeNet of Caffe: two convolutions with max-pooling and no activation, then two linear layers.
+
+    Takes float32 (N, 1, 28, 28), returns logits (N, n_classes).
+    """
+
+    def __init__(self, n_classes: int = 10) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 20, kernel_size=5)
+        self.conv2 = nn.Conv2d(20, 50, kernel_size=5)
+        self.ip1 = nn.Linear(50 * 4 * 4, 500)
+        self.ip2 = nn.Linear(500, n_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.max_pool2d(self.conv1(x), 2)
+        x = torch.max_pool2d(self.conv2(x), 2)
+        x = torch.relu(self.ip1(x.flatten(1)))
+        logits: Tensor = self.ip2(x)
+        return logits
+
+
+class Mlp(nn.Module):
+    """Two hidden layers of 512 and 256 rectified units.
+
+    Takes float32 (N, 1, 28, 28), returns logits (N, n_classes).
+    """
+
+    def __init__(self, n_classes: int = 10) -> None:
+        super().__init__()
+        self.hidden1 = nn.Linear(28 * 28, 512)
+        self.hidden2 = nn.Linear(512, 256)
+        self.output = nn.Linear(256, n_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.hidden1(x.flatten(1)))
+        x = torch.relu(self.hidden2(x))
+        logits: Tensor = self.output(x)
+        return logits
+
+
+MNIST_MODELS: dict[str, Callable[[int], nn.Module]] = {"lenet-mnist": LeNet, "mlp-mnist": Mlp}
+MNIST_SIZE = 28
+MNIST_SCALE = 1 / 256

@@ -1,0 +1,135 @@
+"""Reading and writing weights: safetensors files, and .pth state dicts without ever running their pickled code."""
+
+import os
+import pickle
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from neatfool.errors import ModelError
+
+StateDict = OrderedDict[str, Tensor]
+
+_SHOWN = 2
+
+
+def read_weights(path: str | os.PathLike[str]) -> tuple[StateDict, dict[str, str]]:
+    """Reads a weights file onto the CPU.
+
+    A .pth file may be the state dict itself or a checkpoint that holds it under "state_dict" or "model"; the prefix
+    "module.", which DataParallel adds to every name, is dropped.
+
+    Returns:
+        The tensors by name, and the metadata of a safetensors file (empty for others).
+
+    Raises:
+        ModelError: The file is missing, damaged, or holds anything but tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"There is no weights file {path}; check the path given as weights.")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    if path.suffix in (".pth", ".pt"):
+        return _read_pth(path), {}
+    raise ModelError(f"{path} is not a weights file: its name must end in .safetensors, .pth or .pt.")
+
+
+def load_weights(module: nn.Module, state: StateDict, source: str) -> None:
+    """Loads a state dict into a module, strictly.
+
+    Args:
+        module: What to load into.
+        state: Every parameter and buffer of the module, and nothing else.
+        source: Where the state came from, for messages.
+
+    Raises:
+        ModelError: Names or shapes differ.
+    """
+    own = module.state_dict()
+    wrong = [
+        f"{name} is {_shape(state[name])} instead of {_shape(value)}"
+        for name, value in own.items()
+        if name in state and state[name].shape != value.shape
+    ]
+    if not wrong:
+        keys = module.load_state_dict(_with_version(state, module), strict=False)
+        wrong = [f"{name} is missing" for name in keys.missing_keys]
+        wrong += [f"{name} is unknown" for name in keys.unexpected_keys]
+    if wrong:
+        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        raise ModelError(
+            f"{source} does not fit {type(module).__name__}: {', '.join(wrong[:_SHOWN])}{more}; choose the model that "
+            "these weights were trained for."
+        )
+
+
+def write_weights(path: str | os.PathLike[str], module: nn.Module, metadata: Mapping[str, str]) -> None:
+    """Writes a module's state as safetensors; the file appears under its name only once it is complete.
+
+    Raises:
+        ModelError: The file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ModelError(f"Weights are written as safetensors; give {path.name} a name that ends in .safetensors.")
+    state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(save(state, dict(metadata)))
+        temporary.replace(path)
+    except OSError as error:
+        raise ModelError(f"Cannot write the weights {path} ({error.strerror}); choose a folder that exists.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read_safetensors(path: Path) -> tuple[StateDict, dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = OrderedDict((name, file.get_tensor(name)) for name in file.keys())  # noqa: SIM118
+            return state, dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is not a readable safetensors file ({_line(error)}); fetch or save it again.") from error
+
+
+def _read_pth(path: Path) -> StateDict:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ModelError(
+            f"{path} is refused, because it is damaged or holds Python objects besides tensors, and these could run code; "
+            "save it again with torch.save(module.state_dict(), FILE) or as safetensors."
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError) as error:
+        raise ModelError(f"{path} is not a readable weights file ({_line(error)}); fetch or save it again.") from error
+    if isinstance(content, dict):
+        content = next((content[key] for key in ("state_dict", "model") if isinstance(content.get(key), dict)), content)
+    if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        raise ModelError(f"{path} holds no state dict; save one with torch.save(module.state_dict(), FILE).")
+    state = OrderedDict((re.sub(r"^module\.", "", str(name)), value) for name, value in content.items())
+    if hasattr(content, "_metadata"):
+        state._metadata = content._metadata  # type: ignore[attr-defined]
+    return state
+
+
+def _with_version(state: StateDict, module: nn.Module) -> StateDict:
+    """MNASNet refuses a state dict without the version of its layout, which safetensors files do not carry."""
+    if not hasattr(state, "_metadata"):
+        state = state.copy()
+        state._metadata = OrderedDict({"": {"version": module._version}})  # type: ignore[attr-defined]
+    return state
+
+
+def _shape(value: Tensor) -> str:
+    return "x".join(str(side) for side in value.shape) or "a number"
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200] or type(error).__name__
