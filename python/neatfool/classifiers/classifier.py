@@ -59,6 +59,7 @@ class Classifier:
         device: "auto" (CUDA if there is a device, else CPU), "cpu", "cuda" or "cuda:i".
         name: Name in messages and manifests; the module's class name if None.
         chunk: Images per pass through the module; chosen by input size and device if None.
+        weights: What to pass to `load_classifier` as weights to get this classifier again.
 
     Raises:
         ModelError: The module does not fit the description, or the device does not exist.
@@ -82,8 +83,10 @@ class Classifier:
         device: str | torch.device = "auto",
         name: str | None = None,
         chunk: int | None = None,
+        weights: str | None = None,
     ) -> None:
         self.name = name or type(module).__name__
+        self.weights = weights
         self.channels = channels
         self.crops = crops
         self.outputs = outputs
@@ -127,6 +130,14 @@ class Classifier:
         self._mean = torch.tensor(self.mean, dtype=torch.float32, device=self._device).reshape(column)
         self._std = torch.tensor(self.std, dtype=torch.float32, device=self._device).reshape(column)
         return self
+
+    def image_buffer(self) -> npt.NDArray[np.uint8]:
+        """Room for one chunk of images, uint8 (chunk, channels, *image_size); page-locked if the module is on a GPU."""
+        shape = (self.chunk, self.channels, *self.image_size)
+        buffer: npt.NDArray[np.uint8] = torch.empty(
+            shape, dtype=torch.uint8, pin_memory=self._device.type == "cuda"
+        ).numpy()
+        return buffer
 
     def confidences(self, images: Images) -> npt.NDArray[np.float32]:
         """The probability of every class for every image.
@@ -222,12 +233,7 @@ class Classifier:
         Raises:
             ModelError: There is no such class, or several.
         """
-        if isinstance(name, str) and not name.strip().isdecimal():
-            return self._index_of(name.strip())
-        index = int(name)
-        if not 0 <= index < self.n_classes:
-            raise ModelError(f"{self.name} has no class {index}: its classes are 0 to {self.n_classes - 1}.")
-        return index
+        return find_class(self.class_names, name, model=self.name)
 
     def classes(self, text: str) -> list[int]:
         """The classes of a comma-separated list such as "0-9" or "3,5,goldfish", each once, in the order written.
@@ -328,23 +334,6 @@ class Classifier:
                 f"{wanted[2]}), not {tuple(shape)}."
             )
 
-    def _index_of(self, name: str) -> int:
-        folded = [known.casefold() for known in self.class_names]
-        wanted = name.casefold()
-        found = [index for index, known in enumerate(folded) if known == wanted]
-        if not found and wanted:
-            found = [index for index, known in enumerate(folded) if wanted in known]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            few = ", ".join(f"{self.class_names[index]} ({index})" for index in found[:5])
-            more = ", ..." if len(found) > 5 else ""
-            raise ModelError(f"{len(found)} classes of {self.name} match {name!r}: {few}{more}; name one or its index.")
-        close = [folded.index(known) for known in difflib.get_close_matches(wanted, folded, n=4, cutoff=0.5)]
-        few = ", ".join(f"{self.class_names[index]} ({index})" for index in close)
-        hint = f"close names are {few}" if few else f"use an index from 0 to {self.n_classes - 1} or part of a name"
-        raise ModelError(f"{self.name} has no class named {name!r}; {hint}.")
-
     def _settle_image_size(self, image_size: int | tuple[int, int] | None) -> tuple[int, int]:
         height, width = self.input_size
         if self.crops == 1:
@@ -400,6 +389,43 @@ class Classifier:
                 "without negative numbers); pass outputs=\"logits\" if no softmax is applied."
             )
         return int(outputs.shape[1])
+
+
+def find_class(class_names: Sequence[str], name: str | int, *, model: str = "the model") -> int:
+    """The index of a class.
+
+    Args:
+        class_names: The names of all classes, by index.
+        name: An index, a class name, or a part of exactly one class name, in any case.
+        model: What to call the classifier in messages.
+
+    Raises:
+        ModelError: There is no such class, or several.
+    """
+    if isinstance(name, str) and not name.strip().isdecimal():
+        return _index_of(class_names, name.strip(), model)
+    index = int(name)
+    if not 0 <= index < len(class_names):
+        raise ModelError(f"{model} has no class {index}: its classes are 0 to {len(class_names) - 1}.")
+    return index
+
+
+def _index_of(class_names: Sequence[str], name: str, model: str) -> int:
+    folded = [known.casefold() for known in class_names]
+    wanted = name.casefold()
+    found = [index for index, known in enumerate(folded) if known == wanted]
+    if not found and wanted:
+        found = [index for index, known in enumerate(folded) if wanted in known]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        few = ", ".join(f"{class_names[index]} ({index})" for index in found[:5])
+        more = ", ..." if len(found) > 5 else ""
+        raise ModelError(f"{len(found)} classes of {model} match {name!r}: {few}{more}; name one or its index.")
+    close = [folded.index(known) for known in difflib.get_close_matches(wanted, folded, n=4, cutoff=0.5)]
+    few = ", ".join(f"{class_names[index]} ({index})" for index in close)
+    hint = f"close names are {few}" if few else f"use an index from 0 to {len(class_names) - 1} or part of a name"
+    raise ModelError(f"{model} has no class named {name!r}; {hint}.")
 
 
 def _size(what: str, size: int | tuple[int, int]) -> tuple[int, int]:

@@ -78,6 +78,7 @@ def list_models() -> list[ModelInfo]:
 
 
 def _load_mnist(model: str, weights: Weights, device: str, crops: Crops) -> Classifier:
+    own = weights is None
     if weights is None:
         weights = SHIPPED_WEIGHTS.get(model)
     if weights is None:
@@ -97,10 +98,12 @@ def _load_mnist(model: str, weights: Weights, device: str, crops: Crops) -> Clas
         crops=crops,
         device=device,
         name=model,
+        weights=None if own else os.fspath(weights or ""),
     )
 
 
 def _load_zoo(model: str, weights: Weights, device: str, crops: Crops) -> Classifier:
+    own = weights is None
     published = zoo_weights(model, None if weights is None else Path(weights))
     recipe: Any = published.transforms()
     build = partial(build_zoo_module, model, initialise=weights == "none")
@@ -118,6 +121,7 @@ def _load_zoo(model: str, weights: Weights, device: str, crops: Crops) -> Classi
         crops=crops,
         device=device,
         name=model,
+        weights=None if own else os.fspath(weights or ""),
     )
 
 

@@ -18,7 +18,7 @@ app = Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (evolve, resume, train, check, models, render, inspect, report):
-    app.command()(module.command)
+    app.command(module.__name__.rpartition(".")[2])(module.command)
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130

@@ -7,6 +7,7 @@
 //! Powers are taken by polynomials in 32-bit arithmetic, without fused operations, so that every machine computes the same
 //! bits and the compiler can use its vector registers. Their relative error stays below 3e-6 (a step of a gene is 1.5e-5).
 
+use crate::color::{ColorModel, convert};
 use rayon::prelude::*;
 
 use crate::mutation::{VariationError, check_eta, check_parents, check_probability};
@@ -176,18 +177,53 @@ impl DirectPopulation {
         Ok(Self { length: self.length, genes })
     }
 
-    /// Writes every gene as 8 bits, trunc(gene / 65535 · 255): the genes of an individual are its planes (C, H, W), so `out`
-    /// has the shape (N, C, H, W).
+    /// Replaces the individuals at `slots` by those of `other` at `indices`.
     ///
     /// # Errors
-    /// [`VariationError`] if `out` does not have one byte per gene.
-    pub fn write_bytes(&self, out: &mut [u8]) -> Result<(), VariationError> {
-        if out.len() != self.genes.len() {
-            return Err(VariationError(format!("{} bytes to write {} genes to", out.len(), self.genes.len())));
+    /// [`VariationError`] if the lengths differ or an index is out of range.
+    pub fn put(&mut self, slots: &[u32], other: &Self, indices: &[u32]) -> Result<(), VariationError> {
+        if self.length != other.length || slots.len() != indices.len() {
+            return Err(VariationError(format!(
+                "{} individuals of {} genes do not fit {} slots of {}",
+                indices.len(),
+                other.length,
+                slots.len(),
+                self.length
+            )));
         }
-        out.par_chunks_mut(self.length).zip(self.genes.par_chunks(self.length)).for_each(|(bytes, genes)| {
-            for (byte, gene) in bytes.iter_mut().zip(genes) {
+        check_parents(self.count(), slots.iter().copied())?;
+        check_parents(other.count(), indices.iter().copied())?;
+        for (&slot, &index) in slots.iter().zip(indices) {
+            let start = slot as usize * self.length;
+            self.genes[start..start + self.length].copy_from_slice(other.individual(index));
+        }
+        Ok(())
+    }
+
+    /// Draws individuals: every gene as 8 bits, trunc(gene / 65535 · 255), then the three planes of a colour image from `model`
+    /// to RGB.
+    ///
+    /// `out` has the shape (N, C, H, W); `first` is the individual drawn into the first image. Runs on the current rayon pool.
+    ///
+    /// # Errors
+    /// [`VariationError`] if `out` is not a whole number of images, or has more than there are individuals from `first` on.
+    pub fn draw(&self, first: usize, channels: usize, model: ColorModel, out: &mut [u8]) -> Result<(), VariationError> {
+        let count = out.len() / self.length;
+        if out.len() != count * self.length || first + count > self.count() || !self.length.is_multiple_of(channels) {
+            return Err(VariationError(format!(
+                "{} bytes cannot hold individuals {first} to {} of {} genes in {channels} channels",
+                out.len(),
+                self.count(),
+                self.length
+            )));
+        }
+        let genes = &self.genes[first * self.length..];
+        out.par_chunks_mut(self.length).zip(genes.par_chunks(self.length)).for_each(|(image, genes)| {
+            for (byte, gene) in image.iter_mut().zip(genes) {
                 *byte = (gene / 257) as u8;
+            }
+            if channels == 3 {
+                convert(model, image);
             }
         });
         Ok(())

@@ -1,6 +1,7 @@
 //! Arguments from Python: settings objects and arrays of indices.
 
 use neatfool_core::activation::Activation;
+use neatfool_core::color::ColorModel;
 use neatfool_core::direct::DirectSettings;
 use neatfool_core::mutation::{CppnSettings, Mating, MutationRates};
 use neatfool_core::species::{Compatibility, SpeciesSettings};
@@ -104,6 +105,16 @@ impl From<SpeciesArguments> for SpeciesSettings {
             interspecies: arguments.interspecies_rate,
             ..Self::default()
         }
+    }
+}
+
+/// The colour model of a name.
+pub fn color_model(name: &str) -> PyResult<ColorModel> {
+    match name {
+        "hls" => Ok(ColorModel::Hls),
+        "hsv" => Ok(ColorModel::Hsv),
+        "raw" => Ok(ColorModel::Raw),
+        _ => Err(PyValueError::new_err(format!("color must be \"hls\", \"hsv\" or \"raw\", not {name:?}"))),
     }
 }
 

@@ -4,7 +4,7 @@ use neatfool_core::activation::Activation;
 use neatfool_core::crossover::CrossoverSettings;
 use neatfool_core::genome::{ConnectionGene, Genome, NodeGene};
 use neatfool_core::mutation::{Innovations as Counters, random_population, vary};
-use neatfool_core::render::{ColorModel, Coordinates, Grid, outputs, render};
+use neatfool_core::render::{Coordinates, Grid, outputs, render};
 use neatfool_core::species::{SpeciesSettings, distance};
 use numpy::{PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyIndexError, PyValueError};
@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rayon::prelude::*;
 
-use crate::convert::{CppnArguments, SpeciesArguments, bytes, drawn, indices, matings, value_error};
+use crate::convert::{CppnArguments, SpeciesArguments, bytes, color_model, drawn, indices, matings, value_error};
 use crate::pool;
 
 /// The next unused innovation number and node id of a run.
@@ -50,16 +50,6 @@ fn coordinates(name: &str) -> PyResult<Coordinates> {
         "unit" => Ok(Coordinates::Unit),
         "pixel" => Ok(Coordinates::Pixel),
         _ => Err(PyValueError::new_err(format!("coordinates must be \"unit\" or \"pixel\", not {name:?}"))),
-    }
-}
-
-/// The colour model of a name.
-pub fn color_model(name: &str) -> PyResult<ColorModel> {
-    match name {
-        "hls" => Ok(ColorModel::Hls),
-        "hsv" => Ok(ColorModel::Hsv),
-        "raw" => Ok(ColorModel::Raw),
-        _ => Err(PyValueError::new_err(format!("color must be \"hls\", \"hsv\" or \"raw\", not {name:?}"))),
     }
 }
 

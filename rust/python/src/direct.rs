@@ -1,12 +1,88 @@
 //! Batches of directly encoded images.
 
-use neatfool_core::color::to_rgb;
 use neatfool_core::direct::DirectPopulation;
-use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4, PyUntypedArrayMethods};
+use numpy::{
+    PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4, PyUntypedArrayMethods,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use rayon::prelude::*;
 
-use crate::convert::{DirectArguments, bytes, drawn, indices, matings, value_error};
-use crate::cppn::color_model;
+use crate::convert::{DirectArguments, bytes, color_model, drawn, matings, value_error};
 use crate::pool;
+
+/// A batch of directly encoded images.
+#[pyclass(module = "neatfool._core")]
+pub struct DirectGenomes(DirectPopulation);
+
+#[pymethods]
+impl DirectGenomes {
+    #[staticmethod]
+    #[pyo3(signature = (count, *, length, seed))]
+    fn random(py: Python<'_>, count: usize, length: usize, seed: u64) -> PyResult<Self> {
+        pool::run(py, |_| DirectPopulation::random(count, length, seed))?.map(Self).map_err(value_error)
+    }
+
+    #[staticmethod]
+    fn from_array(genes: PyReadonlyArray2<'_, u16>) -> PyResult<Self> {
+        DirectPopulation::new(genes.shape()[1], genes.as_slice()?.to_vec()).map(Self).map_err(value_error)
+    }
+
+    fn array<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<u16>>> {
+        PyArray1::from_slice(py, self.0.genes()).reshape([self.0.count(), self.0.length()])
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.count()
+    }
+
+    #[getter]
+    fn length(&self) -> usize {
+        self.0.length()
+    }
+
+    #[pyo3(signature = (matings, settings, *, seed, generation, first_index))]
+    fn vary(
+        &self,
+        py: Python<'_>,
+        matings: PyReadonlyArray2<'_, u32>,
+        settings: DirectArguments,
+        seed: u64,
+        generation: u32,
+        first_index: u32,
+    ) -> PyResult<Self> {
+        let parents: Vec<(u32, u32)> = self::matings(&matings)?.iter().map(|m| (m.fitter, m.other)).collect();
+        let settings = settings.into();
+        pool::run(py, |_| self.0.vary(&parents, &settings, seed, generation, first_index))?
+            .map(Self)
+            .map_err(value_error)
+    }
+
+    fn take(&self, indices: PyReadonlyArray1<'_, u32>) -> PyResult<Self> {
+        self.0.take(indices.as_slice()?).map(Self).map_err(value_error)
+    }
+
+    fn put(
+        &mut self,
+        slots: PyReadonlyArray1<'_, u32>,
+        other: PyRef<'_, Self>,
+        indices: PyReadonlyArray1<'_, u32>,
+    ) -> PyResult<()> {
+        self.0.put(slots.as_slice()?, &other.0, indices.as_slice()?).map_err(value_error)
+    }
+
+    #[pyo3(signature = (out, *, first, color))]
+    fn render(&self, py: Python<'_>, mut out: PyReadwriteArray4<'_, u8>, first: usize, color: &str) -> PyResult<()> {
+        let &[count, channels, height, width] = out.shape() else { unreachable!("a 4-dimensional array") };
+        if channels * height * width != self.0.length() {
+            return Err(PyValueError::new_err(format!(
+                "out has {} values an image, the genomes have {} genes",
+                channels * height * width,
+                self.0.length()
+            )));
+        }
+        drawn(first, count, self.0.count())?;
+        let color = color_model(color)?;
+        let pixels = bytes(&mut out)?;
+        pool::run(py, |_| self.0.draw(first, channels, color, pixels))?.map_err(value_error)
+    }
+}

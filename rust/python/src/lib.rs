@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 mod _core {
     use neatfool_core::activation::Activation;
     use neatfool_core::rng::{Purpose, Stream};
+    use crate::convert::value_error;
     use numpy::{PyArray1, PyArray2, PyArrayMethods};
     use pyo3::exceptions::PyValueError;
     use pyo3::prelude::*;
@@ -55,8 +56,8 @@ mod _core {
     }
 
     #[pyfunction]
-    fn simd_level() -> &'static str {
-        neatfool_core::render::simd_level()
+    fn simd_level() -> PyResult<&'static str> {
+        neatfool_core::render::simd_level().map_err(value_error)
     }
 
     #[pyfunction]

@@ -1,0 +1,8 @@
+"""What judges images: wrapped networks, their weights and their data."""
+
+from neatfool.classifiers.accuracy import Accuracy, accuracy
+from neatfool.classifiers.classifier import Classifier, find_class
+from neatfool.classifiers.datasets import open_dataset
+from neatfool.classifiers.loading import ModelInfo, list_models, load_classifier
+
+__all__ = ["Accuracy", "Classifier", "ModelInfo", "accuracy", "find_class", "list_models", "load_classifier", "open_dataset"]

@@ -1,0 +1,3 @@
+"""`neatfool train`."""
+def command() -> None:
+    """Train."""
