@@ -13,8 +13,8 @@ from torch import nn
 
 from neatfool.classifiers.classifier import Classifier
 from neatfool.classifiers.custom import call_factory
-from neatfool.classifiers.layers import build_seeded, last_layer
-from neatfool.classifiers.mnist import MNIST_MODELS, MNIST_SCALE, MNIST_SIZE, SHIPPED_WEIGHTS
+from neatfool.classifiers.layers import last_layer, seeded
+from neatfool.classifiers.mnist import DIGITS, MNIST_MODELS, MNIST_SIZE, SHIPPED_WEIGHTS, mnist_classifier
 from neatfool.classifiers.state_dict import StateDict, load_weights, read_weights
 from neatfool.classifiers.zoo import adapt_state, build_zoo_module, cached_file, download, zoo_names, zoo_weights
 from neatfool.errors import ModelError
@@ -67,7 +67,7 @@ def load_classifier(
 def list_models() -> list[ModelInfo]:
     """All models that have a name, the built-in ones first."""
     models = [
-        ModelInfo(name, "built-in", (1, MNIST_SIZE, MNIST_SIZE), 10, name in SHIPPED_WEIGHTS) for name in MNIST_MODELS
+        ModelInfo(name, "built-in", (1, MNIST_SIZE, MNIST_SIZE), len(DIGITS), name in SHIPPED_WEIGHTS) for name in MNIST_MODELS
     ]
     for name in zoo_names():
         published = zoo_weights(name)
@@ -85,19 +85,8 @@ def _load_mnist(model: str, weights: Weights, device: str, crops: Crops) -> Clas
             f"{model} comes without weights; make some with neatfool train --model {model} and pass them with --weights "
             "FILE, or take an untrained network with --weights none."
         )
-    digits = [str(digit) for digit in range(10)]
-    module, class_names = _build(model, MNIST_MODELS[model], weights, digits)
-    return Classifier(
-        module,
-        input_size=MNIST_SIZE,
-        resize_size=MNIST_SIZE,
-        channels=1,
-        scale=MNIST_SCALE,
-        class_names=class_names,
-        crops=crops,
-        device=device,
-        name=model,
-    )
+    module, class_names = _build(model, MNIST_MODELS[model], weights, DIGITS)
+    return mnist_classifier(model, module, class_names=class_names, device=device, crops=crops)
 
 
 def _load_zoo(model: str, weights: Weights, device: str, crops: Crops) -> Classifier:
@@ -136,7 +125,8 @@ def _build(
     model: str, build: Callable[[int], nn.Module], weights: str | os.PathLike[str], names: Sequence[str]
 ) -> tuple[nn.Module, Sequence[str] | None]:
     """The module, as wide as its weights ask for, and its class names, None if they are not known."""
-    module = build_seeded(lambda: build(len(names)), seed=0)
+    with seeded(0):
+        module = build(len(names))
     if weights == "none":
         log.warning("%s is untrained: its weights are random.", model)
         return module, names
@@ -144,7 +134,8 @@ def _build(
     state = adapt_state(model, state)
     n_classes = _outputs(module, state, len(names))
     if n_classes != len(names):
-        module = build_seeded(lambda: build(n_classes), seed=0)
+        with seeded(0):
+            module = build(n_classes)
     load_weights(module, state, str(weights))
     return module, _stored_names(metadata, n_classes) or (names if n_classes == len(names) else None)
 
