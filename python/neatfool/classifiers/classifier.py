@@ -253,6 +253,26 @@ class Classifier:
                 found.append(self.class_index(part))
         return list(dict.fromkeys(found))
 
+    def with_module(self, module: nn.Module, class_names: Sequence[str]) -> "Classifier":
+        """A classifier with the same preprocessing, name and device around another module."""
+        return Classifier(
+            module,
+            input_size=self.input_size,
+            channels=self.channels,
+            mean=self.mean,
+            std=self.std,
+            scale=self.scale,
+            class_names=class_names,
+            outputs=self.outputs,
+            crops=self.crops,
+            image_size=self.image_size,
+            resize_size=self.resize_size,
+            interpolation=self.interpolation,
+            device=self._device,
+            name=self.name,
+            chunk=self._chunk,
+        )
+
     def preprocessing(self) -> dict[str, Any]:
         """How images reach the module, as plain values that fit into JSON."""
         return {

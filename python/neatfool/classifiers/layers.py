@@ -1,12 +1,10 @@
-"""Questions about a torch module's layers, and building one without touching torch's random generator."""
+"""Questions about a torch module's layers, and seeds for building one."""
 
-from collections.abc import Callable
-from typing import TypeVar
+import contextlib
+from collections.abc import Iterator
 
 import torch
 from torch import nn
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 def last_layer(module: nn.Module, outputs: int | None = None) -> tuple[str, nn.Linear | nn.Conv2d] | None:
@@ -36,8 +34,12 @@ def best_layout(module: nn.Module, device: torch.device) -> torch.memory_format:
     return torch.contiguous_format
 
 
-def build_seeded(build: Callable[[], Module], seed: int) -> Module:
-    """`build()` with torch's CPU generator seeded, and put back afterwards as it was."""
-    with torch.random.fork_rng(devices=[]):
+@contextlib.contextmanager
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Seeds torch's own generators of the CPU and of a CUDA device, and afterwards puts them back as they were."""
+    cuda = [] if device is None or device.type != "cuda" else [device.index or 0]
+    with torch.random.fork_rng(devices=cuda):
         torch.default_generator.manual_seed(seed)
-        return build()
+        for index in cuda:
+            torch.cuda.default_generators[index].manual_seed(seed)
+        yield

@@ -13,8 +13,8 @@ from torch import nn
 
 from neatfool.classifiers.classifier import Classifier
 from neatfool.classifiers.custom import call_factory
-from neatfool.classifiers.layers import build_seeded, last_layer
-from neatfool.classifiers.mnist import MNIST_MODELS, MNIST_SCALE, MNIST_SIZE, SHIPPED_WEIGHTS
+from neatfool.classifiers.layers import last_layer, seeded
+from neatfool.classifiers.mnist import DIGITS, MNIST_MODELS, MNIST_SIZE, SHIPPED_WEIGHTS, mnist_classifier
 from neatfool.classifiers.state_dict import StateDict, load_weights, read_weights
 from neatfool.classifiers.zoo import adapt_state, build_zoo_module, cached_file, download, zoo_names, zoo_weights
 from neatfool.errors import ModelError
@@ -54,20 +54,21 @@ def load_classifier(
         ModelError: There is no such model, its weights are missing or do not fit, or there is no such device.
     """
     if ":" in model:
-        return _load_custom(model, weights, device, crops)
-    if model in MNIST_MODELS:
-        return _load_mnist(model, weights, device, crops)
-    if model in zoo_names():
-        return _load_zoo(model, weights, device, crops)
-    close = difflib.get_close_matches(model.lower(), [*MNIST_MODELS, *zoo_names()], n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}" if close else "use a torchvision name, lenet-mnist"
-    raise ModelError(f"There is no model named {model!r}; {hint}, or package.module:factory for your own?")
+        classifier = _load_custom(model, weights, device, crops)
+    elif model in MNIST_MODELS:
+        classifier = _load_mnist(model, weights, device, crops)
+    elif model in zoo_names():
+        classifier = _load_zoo(model, weights, device, crops)
+    else:
+        raise _unknown(model)
+    classifier.weights = None if weights is None else os.fspath(weights)
+    return classifier
 
 
 def list_models() -> list[ModelInfo]:
     """All models that have a name, the built-in ones first."""
     models = [
-        ModelInfo(name, "built-in", (1, MNIST_SIZE, MNIST_SIZE), 10, name in SHIPPED_WEIGHTS) for name in MNIST_MODELS
+        ModelInfo(name, "built-in", (1, MNIST_SIZE, MNIST_SIZE), len(DIGITS), name in SHIPPED_WEIGHTS) for name in MNIST_MODELS
     ]
     for name in zoo_names():
         published = zoo_weights(name)
@@ -77,8 +78,13 @@ def list_models() -> list[ModelInfo]:
     return models
 
 
+def _unknown(model: str) -> ModelError:
+    close = difflib.get_close_matches(model.lower(), [*MNIST_MODELS, *zoo_names()], n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}" if close else "use a torchvision name, lenet-mnist"
+    return ModelError(f"There is no model named {model!r}; {hint}, or package.module:factory for your own?")
+
+
 def _load_mnist(model: str, weights: Weights, device: str, crops: Crops) -> Classifier:
-    own = weights is None
     if weights is None:
         weights = SHIPPED_WEIGHTS.get(model)
     if weights is None:
@@ -86,24 +92,11 @@ def _load_mnist(model: str, weights: Weights, device: str, crops: Crops) -> Clas
             f"{model} comes without weights; make some with neatfool train --model {model} and pass them with --weights "
             "FILE, or take an untrained network with --weights none."
         )
-    digits = [str(digit) for digit in range(10)]
-    module, class_names = _build(model, MNIST_MODELS[model], weights, digits)
-    return Classifier(
-        module,
-        input_size=MNIST_SIZE,
-        resize_size=MNIST_SIZE,
-        channels=1,
-        scale=MNIST_SCALE,
-        class_names=class_names,
-        crops=crops,
-        device=device,
-        name=model,
-        weights=None if own else os.fspath(weights or ""),
-    )
+    module, class_names = _build(model, MNIST_MODELS[model], weights, DIGITS)
+    return mnist_classifier(model, module, class_names=class_names, device=device, crops=crops)
 
 
 def _load_zoo(model: str, weights: Weights, device: str, crops: Crops) -> Classifier:
-    own = weights is None
     published = zoo_weights(model, None if weights is None else Path(weights))
     recipe: Any = published.transforms()
     build = partial(build_zoo_module, model, initialise=weights == "none")
@@ -121,7 +114,6 @@ def _load_zoo(model: str, weights: Weights, device: str, crops: Crops) -> Classi
         crops=crops,
         device=device,
         name=model,
-        weights=None if own else os.fspath(weights or ""),
     )
 
 
@@ -140,7 +132,8 @@ def _build(
     model: str, build: Callable[[int], nn.Module], weights: str | os.PathLike[str], names: Sequence[str]
 ) -> tuple[nn.Module, Sequence[str] | None]:
     """The module, as wide as its weights ask for, and its class names, None if they are not known."""
-    module = build_seeded(lambda: build(len(names)), seed=0)
+    with seeded(0):
+        module = build(len(names))
     if weights == "none":
         log.warning("%s is untrained: its weights are random.", model)
         return module, names
@@ -148,7 +141,8 @@ def _build(
     state = adapt_state(model, state)
     n_classes = _outputs(module, state, len(names))
     if n_classes != len(names):
-        module = build_seeded(lambda: build(n_classes), seed=0)
+        with seeded(0):
+            module = build(n_classes)
     load_weights(module, state, str(weights))
     return module, _stored_names(metadata, n_classes) or (names if n_classes == len(names) else None)
 

@@ -5,11 +5,14 @@ the package (see `neatfool.classifiers.training` for how they were made). `mlp-m
 experiments on transfer between architectures; its weights are up to the user to train.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+from neatfool.classifiers.classifier import Classifier
 
 SHIPPED_WEIGHTS = {"lenet-mnist": Path(__file__).parent / "weights" / "lenet-mnist.safetensors"}
 
@@ -56,4 +59,26 @@ class Mlp(nn.Module):
 
 MNIST_MODELS: dict[str, Callable[[int], nn.Module]] = {"lenet-mnist": LeNet, "mlp-mnist": Mlp}
 MNIST_SIZE = 28
-MNIST_SCALE = 1 / 256
+DIGITS = tuple(str(digit) for digit in range(10))
+
+
+def mnist_classifier(
+    model: str,
+    module: nn.Module,
+    *,
+    class_names: Sequence[str] | None,
+    device: str = "auto",
+    crops: Literal[1, 10] = 1,
+) -> Classifier:
+    """A network of this module with its preprocessing: Caffe's scale of 1/256, no mean."""
+    return Classifier(
+        module,
+        input_size=MNIST_SIZE,
+        resize_size=MNIST_SIZE,
+        channels=1,
+        scale=1 / 256,
+        class_names=class_names,
+        crops=crops,
+        device=device,
+        name=model,
+    )
