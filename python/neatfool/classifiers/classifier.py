@@ -329,10 +329,13 @@ class Classifier:
         elif self.crops not in (1, 10):
             problem = f"crops must be 1 or 10, not {self.crops}"
         elif self.outputs not in ("logits", "probabilities"):
-            problem = f"outputs must be \"logits\" or \"probabilities\", not {self.outputs!r}"
+            problem = f'outputs must be "logits" or "probabilities", not {self.outputs!r}'
         elif self.interpolation not in ("bilinear", "bicubic"):
-            problem = f"interpolation must be \"bilinear\" or \"bicubic\", not {self.interpolation!r}"
-        elif not all(math.isfinite(value) for value in (self.scale, *self.mean, *self.std)) or 0 in (self.scale, *self.std):
+            problem = f'interpolation must be "bilinear" or "bicubic", not {self.interpolation!r}'
+        elif not all(math.isfinite(value) for value in (self.scale, *self.mean, *self.std)) or 0 in (
+            self.scale,
+            *self.std,
+        ):
             problem = "scale, mean and std must be finite, and scale and std not 0"
         elif self.resize_size < min(self.input_size):
             problem = f"resize_size {self.resize_size} is smaller than input_size {self.input_size}"
@@ -395,18 +398,20 @@ class Classifier:
                 "two classes; wrap the module so that it gives one number per class."
             )
         if not bool(outputs.isfinite().all()):
-            raise ModelError(f"{self.name} returns numbers that are not finite; check its weights, mean, std and scale.")
+            raise ModelError(
+                f"{self.name} returns numbers that are not finite; check its weights, mean, std and scale."
+            )
         sums = outputs.float().sum(1)
         probabilities = bool((outputs >= 0).all()) and bool(((sums - 1).abs() < 1e-3).all())
         if probabilities and self.outputs == "logits":
             raise ModelError(
-                f"{self.name} returns probabilities (each row sums to 1), not logits; pass outputs=\"probabilities\" or "
+                f'{self.name} returns probabilities (each row sums to 1), not logits; pass outputs="probabilities" or '
                 "remove its final softmax."
             )
         if self.outputs == "probabilities" and not probabilities:
             raise ModelError(
                 f"{self.name} does not return probabilities (a row sums to {float(sums[0]):.4g} and must sum to 1 "
-                "without negative numbers); pass outputs=\"logits\" if no softmax is applied."
+                'without negative numbers); pass outputs="logits" if no softmax is applied.'
             )
         return int(outputs.shape[1])
 

@@ -68,7 +68,8 @@ def load_classifier(
 def list_models() -> list[ModelInfo]:
     """All models that have a name, the built-in ones first."""
     models = [
-        ModelInfo(name, "built-in", (1, MNIST_SIZE, MNIST_SIZE), len(DIGITS), name in SHIPPED_WEIGHTS) for name in MNIST_MODELS
+        ModelInfo(name, "built-in", (1, MNIST_SIZE, MNIST_SIZE), len(DIGITS), name in SHIPPED_WEIGHTS)
+        for name in MNIST_MODELS
     ]
     for name in zoo_names():
         published = zoo_weights(name)
@@ -159,4 +160,8 @@ def _stored_names(metadata: dict[str, str], n_classes: int) -> list[str] | None:
         names = json.loads(metadata.get("class_names", "null"))
     except json.JSONDecodeError:
         return None
-    return names if isinstance(names, list) and len(names) == n_classes and all(isinstance(n, str) for n in names) else None
+    return (
+        names
+        if isinstance(names, list) and len(names) == n_classes and all(isinstance(n, str) for n in names)
+        else None
+    )

@@ -96,7 +96,9 @@ def _read_safetensors(path: Path) -> tuple[StateDict, dict[str, str]]:
             state = OrderedDict((name, file.get_tensor(name)) for name in file.keys())  # noqa: SIM118
             return state, dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is not a readable safetensors file ({_line(error)}); fetch or save it again.") from error
+        raise ModelError(
+            f"{path} is not a readable safetensors file ({_line(error)}); fetch or save it again."
+        ) from error
 
 
 def _read_pth(path: Path) -> StateDict:
