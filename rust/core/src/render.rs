@@ -1,1 +1,436 @@
-//! TODO
+//! Rendering genomes to bytes.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use rayon::slice::ParallelSliceMut as _;
+
+pub use crate::color::ColorModel;
+use crate::color::ToRgb;
+use crate::genome::Genome;
+use crate::kernel::{Block, LANES, Memory, TILE};
+use crate::program::{Compiler, IMAGES, Program, input};
+pub use crate::simd::Level;
+
+/// Largest width or height of a picture.
+pub const MAX_SIZE: usize = 16_384;
+
+/// Tiles that are worth the while of another thread.
+const TILES_PER_TASK: usize = 8;
+
+/// What the inputs x and y of a genome are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coordinates {
+    /// Column and row, from 0.
+    Pixel,
+    /// From -1 to 1 (0 for a single column or row).
+    Unit,
+}
+
+/// Why there is no picture.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// The width or height is not supported.
+    #[error("cannot draw {width}x{height} pixels; width and height must be 1 to {MAX_SIZE}")]
+    Size {
+        /// Columns asked for.
+        width: usize,
+        /// Rows asked for.
+        height: usize,
+    },
+    /// The buffer does not hold (N, C, H, W) samples.
+    #[error("the buffer has {found} bytes; these pictures take {expected}")]
+    Length {
+        /// Bytes needed.
+        expected: usize,
+        /// Bytes passed.
+        found: usize,
+    },
+    /// Gray and colour genomes are mixed.
+    #[error("genome {index} has {found} outputs but the first has {expected}; render gray and colour genomes apart")]
+    Outputs {
+        /// Which genome.
+        index: usize,
+        /// Outputs of the first genome.
+        expected: usize,
+        /// Outputs of this genome.
+        found: usize,
+    },
+    /// `NEATFOOL_SIMD` asks for what is not there.
+    #[error("{0}")]
+    Simd(&'static str),
+    /// The caller asked to stop.
+    #[error("rendering was cancelled")]
+    Cancelled,
+}
+
+/// The pixels of a picture: their inputs x, y and d.
+///
+/// d is the distance from the centre in coordinates that run from -1 to 1, whatever x and y are.
+#[derive(Clone, Debug)]
+pub struct Grid {
+    width: usize,
+    height: usize,
+    coordinates: Coordinates,
+    level: Level,
+    x: Vec<f32>,
+    y: Vec<f32>,
+    /// Of the upper left quarter, middle column and row included.
+    d: Vec<f32>,
+}
+
+impl Grid {
+    /// A picture of `width` x `height` pixels.
+    ///
+    /// # Errors
+    /// [`RenderError::Size`] unless both are 1 to [`MAX_SIZE`]; [`RenderError::Simd`] if `NEATFOOL_SIMD` is wrong.
+    pub fn new(width: usize, height: usize, coordinates: Coordinates) -> Result<Self, RenderError> {
+        Self::resampled(width, height, width, height, coordinates)
+    }
+
+    /// The picture that a genome draws on `home_width` x `home_height` pixels, drawn on `width` x `height`: pixel
+    /// coordinates still run to `home_width - 1` and `home_height - 1`. Unit coordinates do not depend on the home size.
+    ///
+    /// # Errors
+    /// Those of [`Grid::new`], for either size.
+    pub fn resampled(
+        width: usize,
+        height: usize,
+        home_width: usize,
+        home_height: usize,
+        coordinates: Coordinates,
+    ) -> Result<Self, RenderError> {
+        for (width, height) in [(width, height), (home_width, home_height)] {
+            if !(1..=MAX_SIZE).contains(&width) || !(1..=MAX_SIZE).contains(&height) {
+                return Err(RenderError::Size { width, height });
+            }
+        }
+        let level = Level::active().map_err(RenderError::Simd)?;
+        let (unit_x, unit_y) = (unit_axis(width), unit_axis(height));
+        let quarter_width = width.div_ceil(2);
+        let d = unit_y[..height.div_ceil(2)]
+            .iter()
+            .flat_map(|&y| unit_x[..quarter_width].iter().map(move |&x| (x * x + y * y).sqrt() as f32))
+            .collect();
+        let axis = |unit: Vec<f64>, home: usize| -> Vec<f32> {
+            match coordinates {
+                Coordinates::Unit => unit.iter().map(|&v| v as f32).collect(),
+                Coordinates::Pixel => {
+                    let last = (unit.len() - 1).max(1) as f64;
+                    (0..unit.len()).map(|i| ((i * (home - 1)) as f64 / last) as f32).collect()
+                }
+            }
+        };
+        Ok(Self { width, height, coordinates, level, x: axis(unit_x, home_width), y: axis(unit_y, home_height), d })
+    }
+
+    /// The same grid, drawn with another instruction set: the bytes are the same.
+    #[must_use]
+    pub fn with_level(self, level: Level) -> Self {
+        Self { level, ..self }
+    }
+
+    /// Columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// What x and y are.
+    pub fn coordinates(&self) -> Coordinates {
+        self.coordinates
+    }
+
+    /// Columns and rows of the upper left quarter that make a tile.
+    fn tile(&self) -> (usize, usize) {
+        let columns = self.width.div_ceil(2).min(TILE);
+        (columns, (TILE / columns).min(self.height.div_ceil(2)))
+    }
+}
+
+/// `2 i / (size - 1) - 1`, exactly symmetric; 0 for a single pixel.
+fn unit_axis(size: usize) -> Vec<f64> {
+    let last = size as f64 - 1.0;
+    (0..size).map(|i| if size == 1 { 0.0 } else { (2.0 * i as f64 - last) / last }).collect()
+}
+
+/// Draws genomes into `out`, an array of (genomes, outputs, height, width) bytes, on the current rayon pool.
+///
+/// A byte is `trunc(|output| x 255)`; colour genomes go through `color` afterwards, gray ones never do. The bytes do not
+/// depend on the number of threads, the instruction set or how genomes are split into calls.
+///
+/// # Errors
+/// - [`RenderError::Outputs`] if the genomes differ in their number of outputs;
+/// - [`RenderError::Length`] if `out` has another size;
+/// - [`RenderError::Cancelled`] soon after `cancel` is set, leaving `out` half drawn.
+pub fn render(
+    genomes: &[&Genome],
+    grid: &Grid,
+    color: ColorModel,
+    out: &mut [u8],
+    cancel: &AtomicBool,
+) -> Result<(), RenderError> {
+    let outputs = genomes.first().map_or(1, |genome| genome.outputs());
+    if let Some(index) = genomes.iter().position(|genome| genome.outputs() != outputs) {
+        return Err(RenderError::Outputs { index, expected: outputs, found: genomes[index].outputs() });
+    }
+    let size = outputs * grid.width * grid.height;
+    if genomes.len().checked_mul(size) != Some(out.len()) {
+        return Err(RenderError::Length { expected: genomes.len().saturating_mul(size), found: out.len() });
+    }
+    let color = if outputs == 3 { color } else { ColorModel::Raw };
+    genomes.par_iter().zip(out.par_chunks_exact_mut(size)).for_each(|(genome, out)| {
+        if !cancel.load(Ordering::Relaxed) {
+            draw(genome, grid, color, out, cancel);
+        }
+    });
+    if cancel.load(Ordering::Relaxed) { Err(RenderError::Cancelled) } else { Ok(()) }
+}
+
+/// The outputs of a genome, (outputs, height, width), computed one pixel at a time: the definition of what [`render`] turns
+/// into bytes.
+pub fn outputs(genome: &Genome, grid: &Grid) -> Vec<f32> {
+    let program = Program::compile(genome, grid.coordinates);
+    let (width, height) = (grid.width, grid.height);
+    let mut out = vec![0.0; program.outputs * width * height];
+    let mut registers = vec![0.0; program.registers];
+    for row in 0..height {
+        for column in 0..width {
+            let quarter = (row.min(height - 1 - row), column.min(width - 1 - column));
+            registers[input::X as usize] = grid.x[column];
+            registers[input::Y as usize] = grid.y[row];
+            registers[input::D as usize] = grid.d[quarter.0 * width.div_ceil(2) + quarter.1];
+            registers[input::X_MIRRORED as usize] = grid.x[width - 1 - column];
+            registers[input::Y_MIRRORED as usize] = grid.y[height - 1 - row];
+            for step in &program.steps {
+                let terms = step.sources.iter().zip(step.weights).take(step.terms as usize);
+                let sum = terms.fold(step.start, |sum, (&source, weight)| registers[source as usize].mul_add(weight, sum));
+                let value = step.curve.at(sum);
+                let target = step.target as usize;
+                if !step.output {
+                    registers[target] = value;
+                } else if target < program.outputs {
+                    out[(target * height + row) * width + column] = value;
+                }
+            }
+        }
+    }
+    out
+}
+
+/// The instruction set that pictures are drawn with: `"avx512"`, `"avx2"`, `"neon"` or `"portable"`.
+///
+/// # Errors
+/// [`RenderError::Simd`] if the environment variable `NEATFOOL_SIMD` names one that is unknown or not available here.
+pub fn simd_level() -> Result<&'static str, RenderError> {
+    Level::active().map(Level::name).map_err(RenderError::Simd)
+}
+
+/// Draws one genome into (outputs, height, width) bytes, sharing the rows of a large picture among threads.
+fn draw(genome: &Genome, grid: &Grid, color: ColorModel, out: &mut [u8], cancel: &AtomicBool) {
+    with_workspace(|workspace| {
+        let Workspace { compiler, program, scratch } = workspace;
+        compiler.compile(genome, grid.coordinates, program);
+        let rows = grid.height.div_ceil(2);
+        let (tile_columns, tile_rows) = grid.tile();
+        let tiles_across = grid.width.div_ceil(2).div_ceil(tile_columns);
+        let tiles = tiles_across * rows.div_ceil(tile_rows);
+        if tiles < 2 * TILES_PER_TASK || rayon::current_num_threads() == 1 {
+            let band = bands(out, grid, rows).next().expect("a picture has rows");
+            Draw { program, grid, color, band, scratch, cancel }.run();
+        } else {
+            let rows = tile_rows * TILES_PER_TASK.div_ceil(tiles_across);
+            let bands: Vec<_> = bands(out, grid, rows).collect();
+            let program = &*program;
+            bands.into_par_iter().for_each(|band| {
+                with_workspace(|Workspace { scratch, .. }| {
+                    Draw { program, grid, color, band, scratch, cancel }.run();
+                });
+            });
+        }
+    });
+}
+
+/// Rows of the upper half of a picture and their mirror images in the lower half.
+#[derive(Default)]
+struct Band<'a> {
+    /// First of the rows of the upper half.
+    row: usize,
+    rows: usize,
+    top: [&'a mut [u8]; 3],
+    /// The mirror images, in the order of the picture; the middle row of an odd height is not among them.
+    bottom: [&'a mut [u8]; 3],
+}
+
+/// Splits the planes of a picture into bands of `rows` rows of its upper half.
+fn bands<'a>(out: &'a mut [u8], grid: &Grid, rows: usize) -> impl Iterator<Item = Band<'a>> {
+    let (width, height) = (grid.width, grid.height);
+    let half = height.div_ceil(2);
+    let mut planes = out.chunks_exact_mut(width * height);
+    let mut halves: [_; 3] = std::array::from_fn(|_| planes.next().unwrap_or_default().split_at_mut_checked(half * width).unwrap_or_default());
+    let mut row = 0;
+    std::iter::from_fn(move || {
+        if row == half {
+            return None;
+        }
+        let mut band = Band { row, rows: rows.min(half - row), ..Band::default() };
+        for (channel, (top, bottom)) in halves.iter_mut().enumerate() {
+            let length = (band.rows * width).min(top.len());
+            band.top[channel] = top.split_off_mut(..length).unwrap_or_default();
+            let rest = bottom.len() - length.min(bottom.len());
+            band.bottom[channel] = bottom.split_off_mut(rest..).unwrap_or_default();
+        }
+        row += band.rows;
+        Some(band)
+    })
+}
+
+/// What a thread needs to draw, kept from one genome to the next.
+#[derive(Default)]
+struct Workspace {
+    compiler: Compiler,
+    program: Program,
+    scratch: Scratch,
+}
+
+#[derive(Default)]
+struct Scratch {
+    memory: Memory,
+    rgb: [Block<u8>; 3],
+}
+
+/// Lends the thread a workspace. While it waits for the bands of one picture a thread may start on another, so there can be
+/// several.
+fn with_workspace<R>(work: impl FnOnce(&mut Workspace) -> R) -> R {
+    thread_local! {
+        static WORKSPACES: RefCell<Vec<Box<Workspace>>> = const { RefCell::new(Vec::new()) };
+    }
+    let mut workspace = WORKSPACES.with_borrow_mut(Vec::pop).unwrap_or_default();
+    let result = work(&mut workspace);
+    WORKSPACES.with_borrow_mut(|workspaces| workspaces.push(workspace));
+    result
+}
+
+/// Draws a band.
+struct Draw<'a> {
+    program: &'a Program,
+    grid: &'a Grid,
+    color: ColorModel,
+    band: Band<'a>,
+    scratch: &'a mut Scratch,
+    cancel: &'a AtomicBool,
+}
+
+impl Draw<'_> {
+    fn run(mut self) {
+        let Self { program, grid, .. } = self;
+        let half_width = grid.width.div_ceil(2);
+        let (tile_columns, tile_rows) = grid.tile();
+        let (x_steps, steps) = program.steps.split_at(program.x_steps);
+        self.scratch.memory.reserve(program.registers);
+        for column in (0..half_width).step_by(tile_columns) {
+            let columns = tile_columns.min(half_width - column);
+            self.set_x(column, columns, tile_rows.min(self.band.rows));
+            self.scratch.memory.run(grid.level, x_steps, padded(columns * tile_rows.min(self.band.rows)));
+            for row in (0..self.band.rows).step_by(tile_rows) {
+                if self.cancel.load(Ordering::Relaxed) {
+                    return;
+                }
+                let rows = tile_rows.min(self.band.rows - row);
+                self.set_y_and_d(column, columns, row, rows);
+                self.scratch.memory.run(grid.level, steps, padded(columns * rows));
+                for image in 0..IMAGES {
+                    self.show(image, column, columns, row, rows);
+                }
+            }
+        }
+    }
+
+    fn register(&mut self, register: u32) -> &mut [f32; TILE] {
+        &mut self.scratch.memory.registers[register as usize].0
+    }
+
+    /// x, the same in every row, for a column of tiles.
+    fn set_x(&mut self, column: usize, columns: usize, rows: usize) {
+        let Self { grid, .. } = *self;
+        for line in self.register(input::X)[..columns * rows].chunks_exact_mut(columns) {
+            line.copy_from_slice(&grid.x[column..column + columns]);
+        }
+        if grid.coordinates == Coordinates::Pixel {
+            let end = grid.width - column;
+            for line in self.register(input::X_MIRRORED)[..columns * rows].chunks_exact_mut(columns) {
+                for (to, from) in line.iter_mut().zip(grid.x[end - columns..end].iter().rev()) {
+                    *to = *from;
+                }
+            }
+        }
+    }
+
+    /// y and d of a tile.
+    fn set_y_and_d(&mut self, column: usize, columns: usize, row: usize, rows: usize) {
+        let Self { grid, .. } = *self;
+        let first = self.band.row + row;
+        for (i, line) in self.register(input::Y)[..columns * rows].chunks_exact_mut(columns).enumerate() {
+            line.fill(grid.y[first + i]);
+        }
+        if grid.coordinates == Coordinates::Pixel {
+            for (i, line) in self.register(input::Y_MIRRORED)[..columns * rows].chunks_exact_mut(columns).enumerate() {
+                line.fill(grid.y[grid.height - 1 - first - i]);
+            }
+        }
+        let half_width = grid.width.div_ceil(2);
+        for (i, line) in self.register(input::D)[..columns * rows].chunks_exact_mut(columns).enumerate() {
+            let start = (first + i) * half_width + column;
+            line.copy_from_slice(&grid.d[start..start + columns]);
+        }
+    }
+
+    /// Writes one mirror image of a tile to the picture.
+    fn show(&mut self, image: usize, column: usize, columns: usize, row: usize, rows: usize) {
+        let outputs = self.program.outputs;
+        let Scratch { memory, rgb } = &mut *self.scratch;
+        let shown = self.program.shown[image];
+        let planes: [&[u8]; 3] = std::array::from_fn(|k| match k < outputs {
+            true => &memory.planes[shown[k] as usize * outputs + k].0[..],
+            false => &[],
+        });
+        let planes = if self.color == ColorModel::Raw {
+            planes
+        } else {
+            let length = padded(columns * rows);
+            let [red, green, blue] = &mut *rgb;
+            let rgb = [&mut red.0[..length], &mut green.0[..length], &mut blue.0[..length]];
+            self.grid.level.run(ToRgb { color: self.color, planes, rgb });
+            [&red.0[..], &green.0[..], &blue.0[..]]
+        };
+        let width = self.grid.width;
+        let (left_right, top_bottom) = (image & 1 != 0, image & 2 != 0);
+        for (channel, plane) in planes.into_iter().enumerate().take(outputs) {
+            let half = if top_bottom { &mut self.band.bottom[channel] } else { &mut self.band.top[channel] };
+            let half_rows = half.len() / width;
+            for (line, i) in plane.chunks_exact(columns).zip(row..row + rows) {
+                // The middle row of an odd height has no mirror image.
+                let Some(at) = (if top_bottom { half_rows.checked_sub(i + 1) } else { Some(i) }) else { break };
+                let target = &mut half[at * width..(at + 1) * width];
+                if left_right {
+                    let target = &mut target[width - column - columns..width - column];
+                    for (to, from) in target.iter_mut().zip(line.iter().rev()) {
+                        *to = *from;
+                    }
+                } else {
+                    target[column..column + columns].copy_from_slice(line);
+                }
+            }
+        }
+    }
+}
+
+/// Length of the loops over a tile.
+fn padded(length: usize) -> usize {
+    length.next_multiple_of(LANES)
+}

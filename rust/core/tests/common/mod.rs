@@ -1,0 +1,78 @@
+//! Genomes for tests and benchmarks.
+#![allow(dead_code, reason = "every user needs another part")]
+
+use std::path::{Path, PathBuf};
+
+use neatfool_core::activation::Activation;
+use neatfool_core::genome::{ConnectionGene, Genome, INPUTS, NodeGene};
+use neatfool_core::rng::{Purpose, Stream};
+
+/// The activations of the paper.
+pub const PAPER: [Activation; 4] = [Activation::Sine, Activation::Sigmoid, Activation::Gaussian, Activation::Linear];
+
+/// A random acyclic genome. Hidden nodes have at least one source each but maybe no target.
+pub fn random_genome(seed: u64, outputs: usize, hidden: usize, connections: usize, activations: &[Activation]) -> Genome {
+    let mut stream = Stream::new(seed, Purpose::Start, 0, 0);
+    let first_hidden = INPUTS + outputs;
+    let nodes = (INPUTS..first_hidden + hidden)
+        .map(|id| NodeGene { id: id as u32, activation: activations[stream.below(activations.len() as u32) as usize] })
+        .collect();
+    // Sources come before targets in `order`, which is not that of the ids.
+    let mut order: Vec<u32> = (first_hidden..first_hidden + hidden).map(|id| id as u32).collect();
+    for i in (1..order.len()).rev() {
+        order.swap(i, stream.below(i as u32 + 1) as usize);
+    }
+    let mut genes: Vec<ConnectionGene> = Vec::new();
+    let mut connect = |stream: &mut Stream, position: usize| {
+        let target = if position < hidden { order[position] } else { (INPUTS + position - hidden) as u32 };
+        let source = stream.below((INPUTS + position.min(hidden)) as u32) as usize;
+        let source = if source < INPUTS { source as u32 } else { order[source - INPUTS] };
+        if genes.iter().all(|g| (g.source, g.target) != (source, target)) {
+            let weight = stream.unit_f32() * 20.0 - 10.0;
+            genes.push(ConnectionGene { innovation: genes.len() as u32, source, target, weight, enabled: true });
+        }
+    };
+    for position in 0..hidden + outputs {
+        connect(&mut stream, position);
+    }
+    for _ in hidden + outputs..connections {
+        let position = stream.below((hidden + outputs) as u32) as usize;
+        connect(&mut stream, position);
+    }
+    Genome::new(outputs, nodes, genes).expect("the generator makes valid genomes")
+}
+
+/// The folder of real data, if there is one.
+pub fn shared() -> Option<PathBuf> {
+    let folder = std::env::var_os("NEATFOOL_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
+    folder.is_dir().then_some(folder)
+}
+
+/// The genomes of a file of `{"no": outputs, "nodes": [[id, activation, [[source, weight], ...]], ...]}`, sources 0 to 3 being
+/// x, y, d and bias and activations 0 to 3 [`PAPER`].
+pub fn read_genomes(path: &Path) -> Vec<Genome> {
+    let text = std::fs::read_to_string(path).expect("a readable file");
+    let genomes: Vec<serde_json::Value> = serde_json::from_str(&text).expect("a list of genomes");
+    let integer = |v: &serde_json::Value| v.as_u64().expect("an integer") as usize;
+    genomes
+        .iter()
+        .map(|genome| {
+            let (mut nodes, mut connections) = (Vec::new(), Vec::new());
+            for node in genome["nodes"].as_array().expect("nodes") {
+                let target = integer(&node[0]) as u32;
+                nodes.push(NodeGene { id: target, activation: PAPER[integer(&node[1])] });
+                for connection in node[2].as_array().expect("connections") {
+                    connections.push(ConnectionGene {
+                        innovation: connections.len() as u32,
+                        source: integer(&connection[0]) as u32,
+                        target,
+                        weight: connection[1].as_f64().expect("a weight") as f32,
+                        enabled: true,
+                    });
+                }
+            }
+            Genome::new(integer(&genome["no"]), nodes, connections).expect("a valid genome")
+        })
+        .collect()
+}
