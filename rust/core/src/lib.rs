@@ -10,6 +10,7 @@ pub mod crossover;
 pub mod direct;
 pub mod genome;
 pub mod mutation;
+mod power;
 pub mod program;
 pub mod render;
 pub mod rng;
