@@ -48,29 +48,23 @@ pub(crate) fn cross(
     settings: &CrossoverSettings,
     stream: &mut Stream,
 ) -> Genome {
-    let mut child = fitter.clone();
-    let mut rest = other.nodes.as_slice();
+    let mut child = fitter.clone_with_room();
+    let mut coins = Coins::default();
+    let mut rest = other.nodes.iter().peekable();
     for node in &mut child.nodes {
-        let skip = rest.iter().take_while(|n| n.id < node.id).count();
-        rest = &rest[skip..];
-        if let Some(match_) = rest.first().filter(|n| n.id == node.id)
-            && stream.next_u32() & 1 == 1
-        {
-            node.activation = match_.activation;
+        while rest.next_if(|n| n.id < node.id).is_some() {}
+        if let Some(match_) = rest.next_if(|n| n.id == node.id) {
+            node.activation = if coins.flip(stream) { match_.activation } else { node.activation };
         }
     }
     let inherit = |enabled: bool, stream: &mut Stream| enabled || !stream.chance(settings.keep_disabled);
-    let mut rest = other.connections.as_slice();
+    let mut rest = other.connections.iter().peekable();
     child.connections.retain_mut(|gene| {
-        let skip = rest.iter().take_while(|c| c.innovation < gene.innovation).count();
-        rest = &rest[skip..];
-        let second = stream.next_u32() & 1 == 1;
-        if let Some(match_) = rest.first().filter(|c| c.innovation == gene.innovation) {
-            if second {
-                gene.weight = match_.weight;
-            }
+        while rest.next_if(|c| c.innovation < gene.innovation).is_some() {}
+        if let Some(match_) = rest.next_if(|c| c.innovation == gene.innovation) {
+            gene.weight = if coins.flip(stream) { match_.weight } else { gene.weight };
             gene.enabled &= match_.enabled;
-        } else if equal && second {
+        } else if equal && coins.flip(stream) {
             return false;
         }
         gene.enabled = inherit(gene.enabled, stream);
@@ -80,7 +74,7 @@ pub(crate) fn cross(
         let own = fitter.connections.as_slice();
         let mut ancestors = Vec::new();
         for gene in &other.connections {
-            if own.binary_search_by_key(&gene.innovation, |c| c.innovation).is_err() && stream.next_u32() & 1 == 1 {
+            if own.binary_search_by_key(&gene.innovation, |c| c.innovation).is_err() && coins.flip(stream) {
                 let enabled = inherit(gene.enabled, stream);
                 add_gene(&mut child, &ConnectionGene { enabled, ..*gene }, other, &mut ancestors);
             }
@@ -91,6 +85,24 @@ pub(crate) fn cross(
         nodes.retain(|n| (n.id as usize) < INPUTS + *outputs || needed(n.id));
     }
     child
+}
+
+/// Fair coins, 32 to a random number.
+#[derive(Default)]
+struct Coins {
+    bits: u32,
+    left: u32,
+}
+
+impl Coins {
+    fn flip(&mut self, stream: &mut Stream) -> bool {
+        if self.left == 0 {
+            *self = Self { bits: stream.next_u32(), left: 32 };
+        }
+        let heads = self.bits & 1 == 1;
+        *self = Self { bits: self.bits >> 1, left: self.left - 1 };
+        heads
+    }
 }
 
 /// Adds a gene of `other` with the nodes it needs, unless it closes a cycle or joins what is joined already.

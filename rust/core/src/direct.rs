@@ -3,22 +3,18 @@
 //! The operators are those of Nguyen, Yosinski & Clune 2015: simulated binary crossover (SBX; Deb & Agrawal 1995) with
 //! probability 0.5, then polynomial mutation (Deb 2001) of each gene with rate 0.1. A gene is a `u16` that stands for
 //! gene / 65535 in `[0, 1]`: half the memory of a float, and 257 steps to each of the 8 bits that are seen.
-//!
-//! Powers are taken by polynomials in 32-bit arithmetic, without fused operations, so that every machine computes the same
-//! bits and the compiler can use its vector registers. Their relative error stays below 3e-6 (a step of a gene is 1.5e-5).
 
 use crate::color::{ColorModel, convert};
 use rayon::prelude::*;
 
 use crate::mutation::{VariationError, check_eta, check_parents, check_probability};
+use crate::power::{ROUND, exponent, log2, polynomial_step, sbx_spread, uniform};
 use crate::rng::{Purpose, Stream};
 
 /// Largest gene, standing for 1.
 const MAX_GENE: f32 = u16::MAX as f32;
 /// Genes, or mutations, for which random numbers are made at a time.
 const BLOCK: usize = 256;
-/// 1.5 · 2^23. Added to a number below 2^22, it leaves the nearest integer in the low bits.
-const ROUND: f32 = 12_582_912.0;
 
 /// Parameters of the direct encoding's variation. The defaults are the paper's.
 #[derive(Clone, Debug, PartialEq)]
@@ -237,111 +233,60 @@ impl DirectPopulation {
     }
 }
 
-/// SBX, the first child: with u uniform in (0, 1), `((1 + β) a + (1 - β) b) / 2`, where `β = (2u)^(1/(eta+1))` if u ≤ 0.5, else
-/// `(1 / (2(1-u)))^(1/(eta+1))`; clamped to the range of a gene.
+/// SBX (Deb & Agrawal 1995), the first child: `((1 + β) a + (1 - β) b) / 2` with a spread β of its own for every gene, clamped
+/// to the range of a gene.
 fn cross(a: &[u16], b: &[u16], eta: f64, stream: &mut Stream, child: &mut [u16]) {
-    let root = (1.0 / (eta + 1.0)) as f32;
+    let exponent = exponent(eta);
     let mut numbers = [0; BLOCK];
     for ((child, a), b) in child.chunks_mut(BLOCK).zip(a.chunks(BLOCK)).zip(b.chunks(BLOCK)) {
         stream.fill(&mut numbers);
-        cross_block(child, a, b, &numbers, root);
+        cross_block(child, a, b, &numbers, exponent);
     }
 }
 
 /// A function of its own, so that the compiler knows the slices to be distinct and vectorises.
 #[inline(never)]
-fn cross_block(child: &mut [u16], a: &[u16], b: &[u16], numbers: &[u32; BLOCK], root: f32) {
+fn cross_block(child: &mut [u16], a: &[u16], b: &[u16], numbers: &[u32; BLOCK], exponent: f32) {
     for (((child, &a), &b), &number) in child.iter_mut().zip(a).zip(b).zip(numbers) {
-        // 2u, or 2(1-u), is uniform whichever the half: one bit chooses the half, the others are the number.
-        let exponent = if number >> 31 == 0 { root } else { -root };
-        let beta = exp2(exponent * log2(uniform(number)));
         let (a, b) = (f32::from(a), f32::from(b));
-        *child = to_gene(0.5 * ((a + b) + beta * (a - b)));
+        *child = to_gene(0.5 * ((a + b) + sbx_spread(number, exponent) * (a - b)));
     }
 }
 
-/// Polynomial mutation of each gene with probability `rate`. The gaps between mutations are drawn, from their geometric
-/// distribution, so that only genes that change cost a random number.
+/// Polynomial mutation (Deb 2001) of each gene with probability `rate`. The gaps between mutations are drawn, from their
+/// geometric distribution, so that only genes that change cost random numbers.
 fn mutate(genes: &mut [u16], rate: f64, eta: f64, stream: &mut Stream) {
     if rate == 0.0 {
         return;
     }
-    let root = (1.0 / (eta + 1.0)) as f32;
+    let exponent = exponent(eta);
     // A gap is floor(log U / log(1 - rate)); a rate of 1 divides by minus infinity, and leaves no gaps.
     let per_log2 = (std::f64::consts::LN_2 / libm::log1p(-rate)) as f32;
     let mut numbers = [0; 2 * BLOCK];
-    let (mut gaps, mut deltas) = ([0_u32; BLOCK], [0.0_f32; BLOCK]);
+    let (mut gaps, mut steps) = ([0.0_f32; BLOCK], [0.0_f32; BLOCK]);
     let mut position = 0;
     loop {
         stream.fill(&mut numbers);
-        let (for_gaps, for_deltas) = numbers.split_at(BLOCK);
-        for (gap, number) in gaps.iter_mut().zip(for_gaps) {
-            *gap = (log2(uniform(*number)) * per_log2).min(2e9) as i32 as u32;
+        let (for_gaps, for_steps) = numbers.split_at(BLOCK);
+        for (gap, &number) in gaps.iter_mut().zip(for_gaps) {
+            *gap = log2(uniform(number)) * per_log2;
         }
-        for (delta, number) in deltas.iter_mut().zip(for_deltas) {
-            let step = MAX_GENE - MAX_GENE * exp2(root * log2(uniform(*number)));
-            *delta = if number >> 31 == 0 { -step } else { step };
+        for (step, &number) in steps.iter_mut().zip(for_steps) {
+            *step = MAX_GENE * polynomial_step(number, exponent);
         }
-        for (gap, delta) in gaps.iter().zip(deltas) {
-            position += *gap as usize;
+        for (&gap, &step) in gaps.iter().zip(&steps) {
+            // Saturates where the rate is so small that the gap is beyond any length.
+            position += gap as u32 as usize;
             let Some(gene) = genes.get_mut(position) else { return };
-            *gene = to_gene(f32::from(*gene) + delta);
+            *gene = to_gene(f32::from(*gene) + step);
             position += 1;
         }
     }
 }
 
 /// The nearest gene.
+#[expect(clippy::inline_always, reason = "or the loop of `cross_block` is not vectorised")]
 #[inline(always)]
 fn to_gene(value: f32) -> u16 {
     (value.clamp(0.0, MAX_GENE) + ROUND).to_bits() as u16
-}
-
-/// Uniform in (0, 1] from the low 31 bits of a random number.
-#[inline(always)]
-fn uniform(number: u32) -> f32 {
-    ((number & 0x7FFF_FFFF) as i32 as f32 + 0.5) * (1.0 / 2_147_483_648.0)
-}
-
-/// log2 of a positive normal number, relative error below 1.3e-6 (minimax polynomial on [√½, √2]).
-#[inline(always)]
-fn log2(x: f32) -> f32 {
-    const ROOT_HALF: u32 = 0x3F35_04F3;
-    let exponent = (x.to_bits().wrapping_sub(ROOT_HALF) as i32) >> 23;
-    let t = f32::from_bits(x.to_bits().wrapping_sub((exponent << 23) as u32)) - 1.0;
-    // Estrin's scheme: Horner's would wait for each step.
-    let t2 = t * t;
-    let low = (1.442_696_5 - 0.721_363_6 * t) + t2 * (0.480_626_76 - 0.359_371_72 * t);
-    let high = (0.295_699_83 - 0.269_319_65 * t) + t2 * 0.171_622_54;
-    exponent as f32 + t * (low + t2 * t2 * high)
-}
-
-/// 2^x for x in [-125, 125], relative error below 2e-7 (minimax polynomial on [-½, ½]).
-#[inline(always)]
-fn exp2(x: f32) -> f32 {
-    let rounded = x + ROUND;
-    let t = x - (rounded - ROUND);
-    let t2 = t * t;
-    let low = (1.000_000_1 + 0.693_146_94 * t) + t2 * (0.240_221_2 + 0.055_507_135 * t);
-    let p = low + t2 * t2 * (0.009_675_542 + 0.001_327_646_7 * t);
-    f32::from_bits(p.to_bits().wrapping_add(rounded.to_bits() << 23))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn powers_are_accurate() {
-        for i in 0..1_000_000_u32 {
-            let v = uniform(i.wrapping_mul(2_654_435_769));
-            for root in [1.0_f32 / 16.0, 1.0 / 11.0, -1.0 / 11.0] {
-                let exact = f64::from(v).powf(f64::from(root));
-                let error = f64::from(exp2(root * log2(v))) / exact - 1.0;
-                assert!(error.abs() < 3e-6, "{v}^{root}: relative error {error}");
-            }
-        }
-        assert!(log2(1.0).abs() < f32::MIN_POSITIVE);
-        assert!(uniform(0) > 0.0 && uniform(u32::MAX) <= 1.0);
-    }
 }

@@ -141,6 +141,15 @@ impl Genome {
         self.nodes.binary_search_by_key(&id, |n| n.id).ok()
     }
 
+    /// A copy with room for the genes that a round of mutation can add: one node and three connections.
+    pub(crate) fn clone_with_room(&self) -> Self {
+        let mut nodes = Vec::with_capacity(self.nodes.len() + 1);
+        nodes.extend_from_slice(&self.nodes);
+        let mut connections = Vec::with_capacity(self.connections.len() + 3);
+        connections.extend_from_slice(&self.connections);
+        Self { outputs: self.outputs, nodes, connections }
+    }
+
     /// Collects `node` and every non-input node from which it can be reached, over disabled connections too. The time is
     /// the number of connections times that of ancestors: both are small, and no index has to be kept.
     pub(crate) fn collect_ancestors(&self, node: u32, found: &mut Vec<u32>) {

@@ -11,6 +11,7 @@ pub mod direct;
 pub mod genome;
 mod kernel;
 pub mod mutation;
+mod power;
 pub mod program;
 pub mod render;
 pub mod rng;

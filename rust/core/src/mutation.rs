@@ -16,6 +16,7 @@
 //! one pass in child order replaces these by lasting numbers, so the number of threads never shows.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::activation::Activation;
 use crate::crossover::{self, CrossoverSettings};
 use crate::genome::{ConnectionGene, Genome, INPUTS, MAX_WEIGHT, NodeGene};
+use crate::power::{exponent, polynomial_step};
 use crate::rng::{Purpose, Stream};
 
 /// Ids and innovations from here on are provisional; lasting ones stay below.
@@ -239,7 +241,7 @@ pub fn vary(
             let mut stream = Stream::new(seed, Purpose::Vary, generation, first_index.wrapping_add(index as u32));
             let fitter = &pool[mating.fitter as usize];
             let child = if mating.fitter == mating.other {
-                fitter.clone()
+                fitter.clone_with_room()
             } else {
                 crossover::cross(fitter, &pool[mating.other as usize], mating.equal, crossover, &mut stream)
             };
@@ -286,14 +288,10 @@ fn random_weight(stream: &mut Stream) -> f32 {
     (stream.unit_f32() * 2.0 - 1.0) * MAX_WEIGHT
 }
 
-/// Polynomial mutation (Deb 2001) of a gene in `[0, 1]` that stands for the weight: for r uniform in `[0, 1)`, the gene
-/// moves by `(2r)^(1/(eta+1)) - 1` if r < 0.5, else by `1 - (2(1-r))^(1/(eta+1))`, and is clamped.
-fn mutated_weight(weight: f32, eta: f64, stream: &mut Stream) -> f32 {
-    let r = stream.unit_f64();
-    let root = 1.0 / (eta + 1.0);
-    let delta = if r < 0.5 { libm::pow(2.0 * r, root) - 1.0 } else { 1.0 - libm::pow(2.0 * (1.0 - r), root) };
-    let max = f64::from(MAX_WEIGHT);
-    (f64::from(weight) + delta * 2.0 * max).clamp(-max, max) as f32
+/// Polynomial mutation of the gene in `[0, 1]` that stands for the weight, clamped.
+fn mutated_weight(weight: f32, exponent: f32, stream: &mut Stream) -> f32 {
+    let step = 2.0 * MAX_WEIGHT * polynomial_step(stream.next_u32(), exponent);
+    (weight + step).clamp(-MAX_WEIGHT, MAX_WEIGHT)
 }
 
 /// A structural mutation, its references possibly provisional.
@@ -321,9 +319,10 @@ impl Draft {
     /// One round of all operators. `ancestors` is scratch space.
     fn mutate(&mut self, settings: &CppnSettings, stream: &mut Stream, ancestors: &mut Vec<u32>) {
         let rates = &settings.rates;
+        let exponent = exponent(rates.weight_eta);
         for connection in &mut self.genome.connections {
             if stream.chance(rates.weight) {
-                connection.weight = mutated_weight(connection.weight, rates.weight_eta, stream);
+                connection.weight = mutated_weight(connection.weight, exponent, stream);
             }
         }
         for node in &mut self.genome.nodes {
@@ -415,13 +414,36 @@ impl Draft {
     }
 }
 
+/// A quick hash of a few ids (multiply and rotate, as in Firefox). The standard one, several times slower, is made for keys
+/// that an attacker chooses.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u32(u32::from(byte));
+        }
+    }
+
+    fn write_u32(&mut self, id: u32) {
+        self.0 = (self.0.rotate_left(5) ^ u64::from(id)).wrapping_mul(0x517C_C1B7_2722_0A95).rotate_left(26);
+    }
+}
+
+type ById<K, V> = HashMap<K, V, BuildHasherDefault<IdHasher>>;
+
 /// The lasting markings of one generation's structural mutations.
 struct Ledger<'a> {
     next: &'a mut Innovations,
     /// (source, target) of an added connection to its innovation.
-    connections: HashMap<(u32, u32), u32>,
+    connections: ById<(u32, u32), u32>,
     /// Innovation of a split connection to the new node and the innovation of the connection to it; the one from it follows.
-    splits: HashMap<u32, (u32, u32)>,
+    splits: ById<u32, (u32, u32)>,
     /// The lasting numbers of the current child's provisional ones.
     nodes: Vec<u32>,
     innovations: Vec<u32>,
@@ -430,8 +452,8 @@ struct Ledger<'a> {
 fn settle_all(drafts: Vec<Draft>, next: &mut Innovations) -> Vec<Genome> {
     let mut ledger = Ledger {
         next,
-        connections: HashMap::new(),
-        splits: HashMap::new(),
+        connections: ById::default(),
+        splits: ById::default(),
         nodes: Vec::new(),
         innovations: Vec::new(),
     };

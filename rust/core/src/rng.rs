@@ -21,15 +21,19 @@ pub enum Purpose {
 #[derive(Clone, Debug)]
 pub struct Stream {
     key: [u32; 2],
-    counter: [u32; 4],
-    block: [u32; 4],
+    /// Generation and index, the constant part of the counter; the rest is the number of the next block.
+    index: [u32; 2],
+    position: u64,
+    ready: [u32; READY],
     used: usize,
 }
 
+/// Numbers made at a time: four blocks side by side cost hardly more than one.
+const READY: usize = 16;
 const ROUNDS: usize = 10;
 
 /// One block of Philox4x32-10.
-#[expect(clippy::inline_always, reason = "or the loop of `fill` is not vectorised")]
+#[expect(clippy::inline_always, reason = "or the loop over blocks is not vectorised")]
 #[inline(always)]
 fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for _ in 0..ROUNDS {
@@ -46,35 +50,43 @@ impl Stream {
     pub fn new(seed: u64, purpose: Purpose, generation: u32, index: u32) -> Self {
         // The purpose goes through the cipher with the seed, leaving the counter's words to generation, index and position.
         let key = philox([seed as u32, (seed >> 32) as u32, purpose as u32, 0], [0, 0]);
-        Self { key: [key[0], key[1]], counter: [0, 0, index, generation], block: [0; 4], used: 4 }
+        Self { key: [key[0], key[1]], index: [index, generation], position: 0, ready: [0; READY], used: READY }
     }
 
     /// A uniform 32-bit number.
     #[inline]
     pub fn next_u32(&mut self) -> u32 {
-        if self.used == 4 {
-            self.block = philox(self.counter, self.key);
-            self.counter[0] = self.counter[0].wrapping_add(1);
-            self.counter[1] += u32::from(self.counter[0] == 0);
-            self.used = 0;
+        if self.used == READY {
+            self.make_ready();
         }
         self.used += 1;
-        self.block[self.used - 1]
+        self.ready[self.used - 1]
     }
 
-    /// Fills `out` with the numbers that as many calls of [`Stream::next_u32`] would give, several times faster.
-    pub fn fill(&mut self, out: &mut [u32]) {
-        let head = out.len().min(4 - self.used);
-        let (head, rest) = out.split_at_mut(head);
-        head.fill_with(|| self.next_u32());
-        let (blocks, tail) = rest.as_chunks_mut::<4>();
-        let [low, high, index, generation] = self.counter;
-        let position = u64::from(high) << 32 | u64::from(low);
-        for (block, position) in blocks.iter_mut().zip(position..) {
-            *block = philox([position as u32, (position >> 32) as u32, index, generation], self.key);
+    #[inline(never)]
+    fn make_ready(&mut self) {
+        let mut ready = [0; READY];
+        self.next_blocks(ready.as_chunks_mut().0);
+        self.ready = ready;
+        self.used = 0;
+    }
+
+    fn next_blocks(&mut self, blocks: &mut [[u32; 4]]) {
+        let Self { key, index: [index, generation], position, .. } = *self;
+        for (offset, block) in blocks.iter_mut().enumerate() {
+            let position = position.wrapping_add(offset as u64);
+            *block = philox([position as u32, (position >> 32) as u32, index, generation], key);
         }
-        let position = position.wrapping_add(blocks.len() as u64);
-        self.counter = [position as u32, (position >> 32) as u32, index, generation];
+        self.position = self.position.wrapping_add(blocks.len() as u64);
+    }
+
+    /// Fills `out` with the numbers that as many calls of [`Stream::next_u32`] would give, in less time.
+    pub fn fill(&mut self, out: &mut [u32]) {
+        let (head, rest) = out.split_at_mut(out.len().min(READY - self.used));
+        head.copy_from_slice(&self.ready[self.used..self.used + head.len()]);
+        self.used += head.len();
+        let (blocks, tail) = rest.as_chunks_mut();
+        self.next_blocks(blocks);
         tail.fill_with(|| self.next_u32());
     }
 
@@ -92,10 +104,10 @@ impl Stream {
         ((high << 32 | low) >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
-    /// True with probability `p`.
+    /// True with probability `p`, rounded down to a multiple of 2^-32.
     #[inline]
     pub fn chance(&mut self, p: f64) -> bool {
-        self.unit_f64() < p
+        u64::from(self.next_u32()) < (p * 4_294_967_296.0) as u64
     }
 
     /// Uniform in `0..n` without bias (Lemire 2019).
@@ -132,9 +144,9 @@ mod tests {
 
     #[test]
     fn fill_gives_the_same_numbers() {
-        for low in [0, u32::MAX - 9] {
+        for low in [0, u64::from(u32::MAX) - 9] {
             let mut one = Stream::new(5, Purpose::Vary, 1, 2);
-            one.counter[0] = low;
+            one.position = low;
             let mut many = one.clone();
             for length in [0, 1, 2, 31, 32, 33, 200, 7] {
                 let mut filled = vec![0; length];

@@ -2,7 +2,7 @@
 
 mod common_genetics;
 
-use common_genetics::on_threads;
+use common_genetics::{fingerprint, on_threads};
 use neatfool_core::direct::{DirectPopulation, DirectSettings};
 use proptest::prelude::*;
 
@@ -130,6 +130,16 @@ fn crossover_has_its_rate_and_is_whole() {
     assert_eq!(crossed.count() + copies, 5000);
     let alone = population.vary(&[(1, 1); 50], &settings, 1, 1, 0).expect("valid");
     assert!(alone.genes().iter().all(|&g| g == 36_000));
+}
+
+/// Pins what a seed gives, on every kind of machine.
+#[test]
+fn a_seed_gives_these_genes_everywhere() {
+    let pool = DirectPopulation::random(5, LENGTH, 42).expect("valid");
+    let settings = DirectSettings { crossover_rate: 0.7, ..DirectSettings::default() };
+    let children = pool.vary(&[(0, 1), (2, 3), (4, 4), (3, 0), (1, 2)], &settings, 42, 3, 0).expect("valid");
+    let bytes: Vec<u8> = children.genes().iter().flat_map(|gene| gene.to_le_bytes()).collect();
+    assert_eq!(fingerprint(&bytes), 7_568_107_926_215_613_763);
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod common_genetics;
 
 use std::collections::{HashMap, HashSet};
 
-use common_genetics::{ACTIVATIONS, NONE, copies, genome, on_threads, settings};
+use common_genetics::{ACTIVATIONS, NONE, copies, fingerprint, genome, on_threads, settings};
 use neatfool_core::activation::Activation;
 use neatfool_core::crossover::CrossoverSettings;
 use neatfool_core::genome::{ConnectionGene, Genome, INPUTS, MAX_WEIGHT};
@@ -49,7 +49,7 @@ fn start_is_fully_connected_and_uniform() {
         assert_eq!(pairs(genome), all);
         for c in genome.connections() {
             assert!(c.enabled);
-            bins[((c.weight + MAX_WEIGHT) / 2.0) as usize] += 1;
+            bins[(c.weight / 2.0 + 5.0) as usize] += 1;
         }
         for node in genome.nodes() {
             *activations.entry(node.activation).or_insert(0) += 1;
@@ -90,7 +90,7 @@ fn rates_are_those_of_the_settings() {
     let weights = parent.connections().len() * count;
     let children = children_of(parent, count, MutationRates { weight: 0.1, ..NONE }, &mut innovations.clone());
     let changed = children.iter().flat_map(|g| g.connections().iter().zip(parent.connections()));
-    assert!(close(changed.filter(|(a, b)| a.weight != b.weight).count(), weights, 0.1));
+    assert!(close(changed.filter(|(a, b)| a.weight.to_bits() != b.weight.to_bits()).count(), weights, 0.1));
 
     let children = children_of(parent, count, MutationRates { activation: 0.2, ..NONE }, &mut innovations.clone());
     let changed = children.iter().flat_map(|g| g.nodes().iter().zip(parent.nodes()));
@@ -320,7 +320,9 @@ fn equals_that_disagree_make_no_cycle_and_no_double() {
 fn activations_come_from_either_parent() {
     let (one, two) = figure_4();
     let mut nodes = two.nodes().to_vec();
-    nodes.iter_mut().for_each(|n| n.activation = Activation::Gaussian);
+    for node in &mut nodes {
+        node.activation = Activation::Gaussian;
+    }
     let two = Genome::new(1, nodes, two.connections().to_vec()).expect("valid");
     let count = 10_000;
     let children = offspring(&[one, two], 1, false, 0.75, count);
@@ -329,6 +331,20 @@ fn activations_come_from_either_parent() {
         assert!(close(sine, count, 0.5));
     }
     assert!(children.iter().all(|c| c.nodes()[2].activation == Activation::Gaussian));
+}
+
+/// Pins what a seed gives, on every kind of machine.
+#[test]
+fn a_seed_gives_these_genomes_everywhere() {
+    let settings = settings(3, 12, MutationRates { keep_split: true, ..MutationRates::default() });
+    let (pool, mut innovations) = start(200, &settings, 42);
+    let matings: Vec<_> = (0..200).map(|i| Mating { fitter: i, other: i * 7 % 200, equal: i % 5 == 0 }).collect();
+    let children = vary(&pool, &matings, &settings, &CROSSOVER, 42, 3, 0, &mut innovations).expect("valid");
+    let json: String = children.iter().map(Genome::to_json).collect();
+    assert_eq!(
+        (innovations.next_innovation, innovations.next_node, fingerprint(json.as_bytes())),
+        (643, 194, 1_398_299_771_080_789_818)
+    );
 }
 
 #[test]
