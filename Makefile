@@ -25,7 +25,7 @@ $(VENV)/.built: $(VENV)/.tools $(SOURCES)
 	touch $@
 
 test: $(VENV)/.built  ## everything: Rust, Python, the slow ones too
-	cargo test --release --workspace --quiet
+	cargo test --workspace --quiet
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.built  ## formatting, lints, types

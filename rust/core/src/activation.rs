@@ -35,7 +35,9 @@ pub enum Activation {
 
 /// A name that is no activation's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown activation {0:?}; use one of: sine, sigmoid, gaussian, linear, cosine, tanh, absolute, relu, triangle")]
+#[error(
+    "unknown activation {0:?}; use one of: sine, sigmoid, gaussian, linear, cosine, tanh, absolute, relu, triangle"
+)]
 pub struct UnknownActivation(pub String);
 
 impl Activation {
@@ -226,11 +228,7 @@ fn sine_half_turn(f: f32) -> f32 {
 #[inline(always)]
 fn cosine_half_turn(f: f32) -> f32 {
     let z = f * f;
-    0.220_080_58_f32
-        .mul_add(z, -1.332_093_8)
-        .mul_add(z, 4.058_451_4)
-        .mul_add(z, -4.934_795_5)
-        .mul_add(z, 1.0)
+    0.220_080_58_f32.mul_add(z, -1.332_093_8).mul_add(z, 4.058_451_4).mul_add(z, -4.934_795_5).mul_add(z, 1.0)
 }
 
 fn half_turn_tail(cosine: bool, n: f32, f: f32) -> f32 {

@@ -3,7 +3,7 @@
 //! Hue is `2 x value` degrees, wrapping at 360; the other channels are `value / 255`. Computed in 16-bit fixed point; within 1
 //! of the rounded exact value.
 
-use crate::simd::Kernel;
+use crate::simd::{Kernel, Level};
 
 /// How the three planes of a colour genome are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +36,32 @@ impl Kernel for ToRgb<'_> {
 }
 
 #[inline(always)]
-fn convert(planes: [&[u8]; 3], red: &mut [u8], green: &mut [u8], blue: &mut [u8], pixel: impl Fn(u8, u8, u8) -> [u8; 3]) {
+fn convert(
+    planes: [&[u8]; 3],
+    red: &mut [u8],
+    green: &mut [u8],
+    blue: &mut [u8],
+    pixel: impl Fn(u8, u8, u8) -> [u8; 3],
+) {
     let length = red.len();
     let [a, b, c] = planes.map(|plane| &plane[..length]);
     let (green, blue) = (&mut green[..length], &mut blue[..length]);
     for i in 0..length {
         [red[i], green[i], blue[i]] = pixel(a[i], b[i], c[i]);
+    }
+}
+
+/// Converts the three planes of an image to RGB in place. The length is a multiple of 3.
+pub(crate) fn to_rgb_in_place(level: Level, color: ColorModel, image: &mut [u8]) {
+    const BLOCK: usize = 4096;
+    let (first, rest) = image.split_at_mut(image.len() / 3);
+    let (second, third) = rest.split_at_mut(first.len());
+    let mut copy = [[0; BLOCK]; 3];
+    for ((red, green), blue) in first.chunks_mut(BLOCK).zip(second.chunks_mut(BLOCK)).zip(third.chunks_mut(BLOCK)) {
+        for (copy, plane) in copy.iter_mut().zip([&*red, &*green, &*blue]) {
+            copy[..plane.len()].copy_from_slice(plane);
+        }
+        level.run(ToRgb { color, planes: [&copy[0], &copy[1], &copy[2]], rgb: [red, green, blue] });
     }
 }
 
@@ -67,7 +87,8 @@ fn hsv_to_rgb(h: u8, s: u8, v: u8) -> [u8; 3] {
 fn channels(h: u8, brightest: u16, chroma: u16) -> [u8; 3] {
     let h = i16::from(if h < 180 { h } else { h - 180 });
     // The fixed-point darkest channel may fall a little below 0 before it is rounded.
-    let channel = |below: u16| (brightest.wrapping_sub(high_half(chroma, below * THIRTIETH)).wrapping_add(64) >> 7) as u8;
+    let channel =
+        |below: u16| (brightest.wrapping_sub(high_half(chroma, below * THIRTIETH)).wrapping_add(64) >> 7) as u8;
     [channel(30 - beyond_30(h - 90)), channel(beyond_30(h - 60)), channel(beyond_30(h - 120))]
 }
 

@@ -4,12 +4,13 @@
 //! probability 0.5, then polynomial mutation (Deb 2001) of each gene with rate 0.1. A gene is a `u16` that stands for
 //! gene / 65535 in `[0, 1]`: half the memory of a float, and 257 steps to each of the 8 bits that are seen.
 
-use crate::color::{ColorModel, convert};
+use crate::color::{ColorModel, to_rgb_in_place};
 use rayon::prelude::*;
 
 use crate::mutation::{VariationError, check_eta, check_parents, check_probability};
 use crate::power::{ROUND, exponent, log2, polynomial_step, sbx_spread, uniform};
 use crate::rng::{Purpose, Stream};
+use crate::simd::Level;
 
 /// Largest gene, standing for 1.
 const MAX_GENE: f32 = u16::MAX as f32;
@@ -129,21 +130,6 @@ impl DirectPopulation {
         Ok(Self { length: self.length, genes })
     }
 
-    /// Adds the individuals of another population.
-    ///
-    /// # Errors
-    /// [`VariationError`] if its individuals have another length.
-    pub fn append(&mut self, other: &Self) -> Result<(), VariationError> {
-        if self.length != other.length {
-            return Err(VariationError(format!(
-                "individuals of {} and of {} genes do not mix",
-                self.length, other.length
-            )));
-        }
-        self.genes.extend_from_slice(&other.genes);
-        Ok(())
-    }
-
     /// One child per pair of parents, which are indices into this population; a parent paired with itself is copied. Then
     /// every gene mutates with the rate of the generation. Child i draws from the stream (`seed`, [`Purpose::Vary`],
     /// `generation`, `first_index` + i), so a generation may be made in several calls. Runs on the current rayon pool.
@@ -204,7 +190,8 @@ impl DirectPopulation {
     /// `out` has the shape (N, C, H, W); `first` is the individual drawn into the first image. Runs on the current rayon pool.
     ///
     /// # Errors
-    /// [`VariationError`] if `out` is not a whole number of images, or has more than there are individuals from `first` on.
+    /// [`VariationError`] if `out` is not a whole number of images, or has more than there are individuals from `first` on, or `NEATFOOL_SIMD`
+    /// names no level of this machine.
     pub fn draw(&self, first: usize, channels: usize, model: ColorModel, out: &mut [u8]) -> Result<(), VariationError> {
         let count = out.len() / self.length;
         if out.len() != count * self.length || first + count > self.count() || !self.length.is_multiple_of(channels) {
@@ -215,13 +202,14 @@ impl DirectPopulation {
                 self.length
             )));
         }
+        let level = Level::active().map_err(|e| VariationError(e.into()))?;
         let genes = &self.genes[first * self.length..];
         out.par_chunks_mut(self.length).zip(genes.par_chunks(self.length)).for_each(|(image, genes)| {
             for (byte, gene) in image.iter_mut().zip(genes) {
                 *byte = (gene / 257) as u8;
             }
             if channels == 3 {
-                convert(model, image);
+                to_rgb_in_place(level, model, image);
             }
         });
         Ok(())

@@ -94,7 +94,13 @@ fn execute<T: Sample>(level: Level, step: &Step, registers: &[Box<Block<f32>>], 
 }
 
 #[inline(always)]
-fn curve<T: Sample, F: Function>(level: Level, step: &Step, registers: &[Box<Block<f32>>], target: &mut Block<T>, length: usize) {
+fn curve<T: Sample, F: Function>(
+    level: Level,
+    step: &Step,
+    registers: &[Box<Block<f32>>],
+    target: &mut Block<T>,
+    length: usize,
+) {
     match step.terms {
         0 => terms::<T, F, 0>(level, step, registers, target, length),
         1 => terms::<T, F, 1>(level, step, registers, target, length),

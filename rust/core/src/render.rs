@@ -209,7 +209,8 @@ pub fn outputs(genome: &Genome, grid: &Grid) -> Vec<f32> {
             registers[input::Y_MIRRORED as usize] = grid.y[height - 1 - row];
             for step in &program.steps {
                 let terms = step.sources.iter().zip(step.weights).take(step.terms as usize);
-                let sum = terms.fold(step.start, |sum, (&source, weight)| registers[source as usize].mul_add(weight, sum));
+                let sum =
+                    terms.fold(step.start, |sum, (&source, weight)| registers[source as usize].mul_add(weight, sum));
                 let value = step.curve.at(sum);
                 let target = step.target as usize;
                 if !step.output {
@@ -272,7 +273,9 @@ fn bands<'a>(out: &'a mut [u8], grid: &Grid, rows: usize) -> impl Iterator<Item 
     let (width, height) = (grid.width, grid.height);
     let half = height.div_ceil(2);
     let mut planes = out.chunks_exact_mut(width * height);
-    let mut halves: [_; 3] = std::array::from_fn(|_| planes.next().unwrap_or_default().split_at_mut_checked(half * width).unwrap_or_default());
+    let mut halves: [_; 3] = std::array::from_fn(|_| {
+        planes.next().unwrap_or_default().split_at_mut_checked(half * width).unwrap_or_default()
+    });
     let mut row = 0;
     std::iter::from_fn(move || {
         if row == half {

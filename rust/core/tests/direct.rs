@@ -3,6 +3,7 @@
 mod common_genetics;
 
 use common_genetics::{fingerprint, on_threads};
+use neatfool_core::color::ColorModel;
 use neatfool_core::direct::{DirectPopulation, DirectSettings};
 use proptest::prelude::*;
 
@@ -147,22 +148,40 @@ fn bytes_truncate() {
     let genes: Vec<u16> = (0..=u16::MAX).collect();
     let population = DirectPopulation::new(65_536, genes).expect("valid");
     let mut bytes = vec![1; 65_536];
-    population.write_bytes(&mut bytes).expect("right size");
+    population.draw(0, 1, ColorModel::Raw, &mut bytes).expect("right size");
     for (gene, &byte) in bytes.iter().enumerate() {
         assert_eq!(u64::from(byte), gene as u64 * 255 / 65_535);
     }
-    assert!(population.write_bytes(&mut bytes[1..]).expect_err("short").to_string().contains("65535 bytes"));
+    let short = population.draw(0, 1, ColorModel::Raw, &mut bytes[1..]).expect_err("short");
+    assert!(short.to_string().contains("65535 bytes"));
 }
 
 #[test]
-fn individuals_can_be_taken_and_joined() {
+fn individuals_can_be_taken_and_put() {
     let mut population = DirectPopulation::new(2, vec![1, 2, 3, 4, 5, 6]).expect("valid");
     let taken = population.take(&[2, 0, 2]).expect("valid");
     assert_eq!(taken.genes(), [5, 6, 1, 2, 5, 6]);
-    population.append(&taken).expect("same length");
-    assert_eq!(population.count(), 6);
-    assert!(population.take(&[6]).expect_err("outside").to_string().contains("6 is not among the 6"));
-    assert!(population.append(&DirectPopulation::new(1, vec![1]).expect("valid")).is_err());
+    assert!(population.take(&[3]).expect_err("outside").to_string().contains("3 is not among the 3"));
+    population.put(&[1, 0], &taken, &[1, 2]).expect("valid");
+    assert_eq!(population.genes(), [5, 6, 1, 2, 5, 6]);
+    assert!(population.put(&[3], &taken, &[0]).is_err());
+    assert!(population.put(&[0], &taken, &[3]).is_err());
+    assert!(population.put(&[0], &DirectPopulation::new(1, vec![1]).expect("valid"), &[0]).is_err());
+}
+
+#[test]
+fn colour_images_are_drawn_one_by_one_or_together() {
+    let population = DirectPopulation::random(3, 300, 9).expect("valid");
+    let mut together = vec![0; 900];
+    population.draw(0, 3, ColorModel::Hls, &mut together).expect("valid");
+    for index in 0..3 {
+        let mut alone = vec![0; 300];
+        population.draw(index, 3, ColorModel::Hls, &mut alone).expect("valid");
+        assert_eq!(alone, together[index * 300..][..300]);
+    }
+    let mut raw = vec![0; 900];
+    population.draw(0, 3, ColorModel::Raw, &mut raw).expect("valid");
+    assert_ne!(raw, together);
 }
 
 #[test]
@@ -206,8 +225,9 @@ proptest! {
         let (pool, children) = run(1);
         prop_assert_eq!(&children, &run(3).1);
         let (first, second) = parents.split_at(cut);
-        let mut parts = pool.vary(first, &settings, seed, generation, 5).expect("valid");
-        parts.append(&pool.vary(second, &settings, seed, generation, 5 + cut as u32).expect("valid")).expect("same length");
-        prop_assert_eq!(parts, children);
+        let parts = [(first, 5), (second, 5 + cut as u32)].map(|(parents, first_index)| {
+            pool.vary(parents, &settings, seed, generation, first_index).expect("valid").genes().to_vec()
+        });
+        prop_assert_eq!(parts.concat(), children.genes());
     }
 }

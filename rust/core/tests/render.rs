@@ -248,7 +248,8 @@ fn resampling_keeps_the_picture() {
 fn sums_of_many_terms() {
     let hidden = 23;
     let nodes = (4..=4 + hidden).map(|id| NodeGene { id, activation: Activation::Sine }).collect();
-    let connection = |innovation, source, target, weight| ConnectionGene { innovation, source, target, weight, enabled: true };
+    let connection =
+        |innovation, source, target, weight| ConnectionGene { innovation, source, target, weight, enabled: true };
     let mut connections = Vec::new();
     for k in 0..hidden {
         connections.push(connection(2 * k, k % 4, 5 + k, 0.3 * k as f32 - 3.0));
@@ -295,7 +296,18 @@ fn hls_exact(h: u8, l: u8, s: u8) -> [f64; 3] {
     let p1 = 2.0 * l - p2;
     [2.0, 0.0, 4.0].map(|shift| {
         let t = (sixths(h) + shift + 6.0).rem_euclid(6.0);
-        255.0 * (p1 + (p2 - p1) * [t, 1.0, 4.0 - t, 0.0][if t < 1.0 { 0 } else if t < 3.0 { 1 } else if t < 4.0 { 2 } else { 3 }])
+        255.0
+            * (p1
+                + (p2 - p1)
+                    * [t, 1.0, 4.0 - t, 0.0][if t < 1.0 {
+                        0
+                    } else if t < 3.0 {
+                        1
+                    } else if t < 4.0 {
+                        2
+                    } else {
+                        3
+                    }])
     })
 }
 
@@ -354,8 +366,9 @@ fn gray_ignores_the_colour_model() {
 }
 
 fn genomes() -> impl Strategy<Value = Genome> {
-    (any::<u64>(), prop_oneof![Just(1_usize), Just(3)], 0_usize..40, 0_usize..120)
-        .prop_map(|(seed, outputs, hidden, connections)| random_genome(seed, outputs, hidden, connections, &Activation::ALL))
+    (any::<u64>(), prop_oneof![Just(1_usize), Just(3)], 0_usize..40, 0_usize..120).prop_map(
+        |(seed, outputs, hidden, connections)| random_genome(seed, outputs, hidden, connections, &Activation::ALL),
+    )
 }
 
 proptest! {

@@ -31,8 +31,12 @@ pub struct CppnArguments {
 impl CppnArguments {
     /// As the core takes them.
     pub fn settings(&self, outputs: usize, keep_split: bool) -> PyResult<CppnSettings> {
-        let activations =
-            self.activations.iter().map(|name| name.parse::<Activation>()).collect::<Result<_, _>>().map_err(value_error)?;
+        let activations = self
+            .activations
+            .iter()
+            .map(|name| name.parse::<Activation>())
+            .collect::<Result<_, _>>()
+            .map_err(value_error)?;
         Ok(CppnSettings {
             outputs,
             activations,
@@ -151,7 +155,9 @@ pub fn matings(array: &PyReadonlyArray2<'_, u32>) -> PyResult<Vec<Mating>> {
 pub fn drawn(first: usize, count: usize, len: usize) -> PyResult<std::ops::Range<usize>> {
     match first.checked_add(count) {
         Some(end) if end <= len => Ok(first..end),
-        _ => Err(PyValueError::new_err(format!("out has room for {count} images, but only {len} genomes were given, of which {first} are skipped"))),
+        _ => Err(PyValueError::new_err(format!(
+            "out has room for {count} images, but only {len} genomes were given, of which {first} are skipped"
+        ))),
     }
 }
 

@@ -6,7 +6,10 @@ use neatfool_core::genome::{ConnectionGene, Genome, NodeGene};
 use neatfool_core::mutation::{Innovations as Counters, random_population, vary};
 use neatfool_core::render::{Coordinates, Grid, outputs, render};
 use neatfool_core::species::{SpeciesSettings, distance};
-use numpy::{PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4, PyUntypedArrayMethods};
+use numpy::{
+    PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4,
+    PyUntypedArrayMethods,
+};
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -106,7 +109,8 @@ impl CppnGenomes {
 
     #[staticmethod]
     fn from_json(texts: Vec<String>) -> PyResult<Self> {
-        let genomes = texts.iter().map(|text| Genome::from_json(text)).collect::<Result<Vec<_>, _>>().map_err(value_error)?;
+        let genomes =
+            texts.iter().map(|text| Genome::from_json(text)).collect::<Result<Vec<_>, _>>().map_err(value_error)?;
         let outputs = genomes.first().map_or(1, Genome::outputs);
         if genomes.iter().any(|genome| genome.outputs() != outputs) {
             return Err(PyValueError::new_err("gray and colour genomes cannot be mixed"));
@@ -273,7 +277,10 @@ impl CppnGenomes {
         let compatibility = SpeciesSettings::from(settings).compatibility;
         let (rows, columns) = (&self.genomes, &other.genomes);
         let values: Vec<f32> = pool::run(py, |_| {
-            rows.par_iter().flat_map_iter(|a| columns.iter().map(move |b| (a, b))).map(|(a, b)| distance(a, b, &compatibility)).collect()
+            rows.par_iter()
+                .flat_map_iter(|a| columns.iter().map(move |b| (a, b)))
+                .map(|(a, b)| distance(a, b, &compatibility))
+                .collect()
         })?;
         PyArray1::from_vec(py, values).reshape([rows.len(), columns.len()])
     }

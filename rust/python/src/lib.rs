@@ -11,9 +11,9 @@ use pyo3::prelude::*;
 /// The compiled core of neatfool.
 #[pymodule]
 mod _core {
+    use crate::convert::value_error;
     use neatfool_core::activation::Activation;
     use neatfool_core::rng::{Purpose, Stream};
-    use crate::convert::value_error;
     use numpy::{PyArray1, PyArray2, PyArrayMethods};
     use pyo3::exceptions::PyValueError;
     use pyo3::prelude::*;

@@ -33,7 +33,9 @@ pub fn threads() -> PyResult<usize> {
     }
     match std::env::var(ENVIRONMENT) {
         Ok(text) => text.parse().ok().filter(|&n: &usize| n > 0).ok_or_else(|| {
-            PyValueError::new_err(format!("the environment variable {ENVIRONMENT} is {text:?}; set it to a positive number"))
+            PyValueError::new_err(format!(
+                "the environment variable {ENVIRONMENT} is {text:?}; set it to a positive number"
+            ))
         }),
         Err(_) => Ok(available()),
     }
@@ -99,7 +101,9 @@ where
             interrupted?;
             match slot.take() {
                 Some(Ok(result)) => Ok(result),
-                _ => Err(PyRuntimeError::new_err("internal error in neatfool's Rust core; please report it with the message above")),
+                _ => Err(PyRuntimeError::new_err(
+                    "internal error in neatfool's Rust core; please report it with the message above",
+                )),
             }
         })
     })
