@@ -42,9 +42,9 @@ impl Memory {
         }
     }
 
-    /// Runs steps on the first `length` pixels.
-    pub(crate) fn run(&mut self, level: Level, steps: &[Step], length: usize) {
-        for step in steps {
+    /// Runs steps, from the last to the first, on the first `length` pixels.
+    pub(crate) fn run(&mut self, level: Level, reversed_steps: &[Step], length: usize) {
+        for step in reversed_steps.iter().rev() {
             if step.output {
                 execute(level, step, &self.registers, &mut self.planes[step.target as usize], length);
             } else {

@@ -16,7 +16,7 @@
 //! in sign, so the bits are those of drawing each pixel by itself.
 
 use crate::activation::{Curve, Parity};
-use crate::genome::{BIAS, Genome, INPUTS};
+use crate::genome::{Genome, INPUTS};
 use crate::render::Coordinates;
 
 /// Terms of a sum that one step adds up.
@@ -50,13 +50,14 @@ pub(crate) struct Step {
 /// A compiled genome.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
-    pub(crate) steps: Vec<Step>,
-    /// The first steps depend on x alone.
+    /// From the last to the first to be run.
+    pub(crate) reversed_steps: Vec<Step>,
+    /// The number of steps that depend on x alone: the first to be run.
     pub(crate) x_steps: usize,
     pub(crate) registers: usize,
     pub(crate) outputs: usize,
-    /// For every mirror image, the image whose plane of each output it shows.
-    pub(crate) shown: [[u8; 3]; IMAGES],
+    /// For every output, the image whose plane each image shows.
+    pub(crate) shown: [[u8; IMAGES]; 3],
     live: usize,
 }
 
@@ -75,30 +76,70 @@ impl Program {
 
     /// Number of steps that draw four mirrored pixels.
     pub fn steps(&self) -> usize {
-        self.steps.len()
+        self.reversed_steps.len()
     }
 }
 
-/// A step's value, possibly negated: index in the high bits, sign in the lowest.
-type Signed = u32;
+const NONE: u32 = u32::MAX;
 
 const X: u8 = 1;
-const CHANGING: u8 = 2;
+const Y_OR_D: u8 = 2;
 
 /// What is known of an input or node.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Value {
-    /// What it depends on: `X`, `CHANGING` (y or d), both, or 0 for nothing, when `constant` is its value.
+    /// `X`, `Y_OR_D`, both, or 0 for a constant.
     depends: u8,
     constant: f32,
-    images: [Signed; IMAGES],
+    symmetry: Symmetry,
+    /// For every image, the first that equals it up to sign.
+    first: [u8; IMAGES],
+    /// Bit i: whether image i is the opposite of `first[i]`.
+    negative: u8,
+    /// Where each image is, if it is the first of its kind.
+    registers: [u32; IMAGES],
 }
 
+/// How the images of a value relate. Bit `i (i - 1) / 2 + j` is for the images i and j, j < i.
+#[derive(Clone, Copy)]
+struct Symmetry {
+    same: u8,
+    opposite: u8,
+}
+
+impl Symmetry {
+    const ALL: u8 = 0b11_11_11;
+    /// The pairs of images that are on different sides, left and right or top and bottom.
+    const LEFT_RIGHT: u8 = 0b10_11_01;
+    const TOP_BOTTOM: u8 = 0b01_11_10;
+}
+
+impl Value {
+    fn new(depends: u8, symmetry: Symmetry) -> Self {
+        let mut value =
+            Self { depends, constant: 1.0, symmetry, first: [0; IMAGES], negative: 0, registers: [NONE; IMAGES] };
+        for image in 1..IMAGES {
+            let earlier = |pairs: u8| pairs >> (image * (image - 1) / 2) & ((1 << image) - 1);
+            let opposite = earlier(symmetry.opposite);
+            let first = (earlier(symmetry.same) | opposite | 1 << image).trailing_zeros();
+            value.first[image] = first as u8;
+            value.negative |= (opposite >> first & 1) << image;
+        }
+        value
+    }
+
+    fn input(depends: u8, swapped: u8, coordinates: Coordinates, registers: [u32; IMAGES]) -> Self {
+        let opposite = if coordinates == Coordinates::Unit { swapped } else { 0 };
+        Self { registers, ..Self::new(depends, Symmetry { same: Symmetry::ALL & !swapped, opposite }) }
+    }
+}
+
+/// An enabled connection, in the list of its target.
 #[derive(Clone, Copy)]
 struct Edge {
     source: u32,
-    target: u32,
     weight: f32,
+    next: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -120,122 +161,90 @@ struct Node {
 /// The working memory of compilation, kept from one genome to the next.
 #[derive(Default)]
 pub(crate) struct Compiler {
+    /// First incoming edge of every node.
+    heads: Vec<u32>,
     edges: Vec<Edge>,
-    first: Vec<u32>,
-    incoming: Vec<Term>,
-    values: Vec<Value>,
-    stack: Vec<(u32, u32)>,
     visited: Vec<bool>,
+    stack: Vec<(u32, u32)>,
+    /// Inputs, then nodes.
+    values: Vec<Value>,
     terms: Vec<Term>,
+    x_nodes: Vec<Node>,
     nodes: Vec<Node>,
-    last_use: Vec<u32>,
-    register: Vec<u32>,
+    /// Registers in no use.
     free: Vec<u32>,
+    registers: u32,
 }
 
 impl Compiler {
     pub(crate) fn compile(&mut self, genome: &Genome, coordinates: Coordinates, program: &mut Program) {
         self.collect_edges(genome);
-        self.visit(genome, coordinates);
-        program.steps.clear();
+        self.start(genome.nodes.len(), coordinates);
+        program.live = 0;
+        for output in 0..genome.outputs {
+            program.live += self.visit(genome, output);
+        }
         program.outputs = genome.outputs;
-        program.live = self.visited.iter().filter(|&&live| live).count();
-        self.last_use.clear();
-        self.last_use.resize(input::COUNT as usize, 0);
-        // x first, to be computed once per column; otherwise one image after the other, which keeps few values alive.
-        for x_steps in [true, false] {
-            for image in 0..IMAGES {
-                for index in 0..self.nodes.len() {
-                    let node = self.nodes[index];
-                    let is_output = (node.value as usize) < INPUTS + genome.outputs;
-                    let only_x = self.values[node.value as usize].depends == X && !is_output;
-                    if only_x == x_steps {
-                        self.emit(node, image, is_output, program);
-                    }
-                }
-            }
-            if x_steps {
-                program.x_steps = program.steps.len();
-            }
+        for (shown, value) in program.shown.iter_mut().zip(&self.values[INPUTS..INPUTS + genome.outputs]) {
+            *shown = value.first;
         }
-        for (output, value) in self.values[INPUTS..INPUTS + genome.outputs].iter().enumerate() {
-            for image in 0..IMAGES {
-                program.shown[image][output] = (value.images[image] >> 1) as u8;
-            }
-        }
-        self.assign_registers(program);
+        self.emit_all(program);
     }
 
-    /// Sorts the enabled connections by target, keeping the order of innovations.
+    /// Lists the enabled connections into every node, in the order of innovations.
     fn collect_edges(&mut self, genome: &Genome) {
-        let nodes = genome.nodes.len();
         let node = |id: u32| genome.node_index(id).expect("connections of a valid genome join its nodes") as u32;
+        self.heads.clear();
+        self.heads.resize(genome.nodes.len(), NONE);
         self.edges.clear();
-        self.first.clear();
-        self.first.resize(nodes + 1, 0);
-        for c in genome.connections.iter().filter(|c| c.enabled) {
+        for c in genome.connections.iter().rev().filter(|c| c.enabled) {
             let source = if (c.source as usize) < INPUTS { c.source } else { INPUTS as u32 + node(c.source) };
-            let target = node(c.target);
-            self.first[target as usize + 1] += 1;
-            self.edges.push(Edge { source, target, weight: c.weight });
+            let head = &mut self.heads[node(c.target) as usize];
+            let next = std::mem::replace(head, self.edges.len() as u32);
+            self.edges.push(Edge { source, weight: c.weight, next });
         }
-        for i in 0..nodes {
-            self.first[i + 1] += self.first[i];
-        }
-        self.incoming.clear();
-        self.incoming.resize(self.edges.len(), Term { source: 0, weight: 0.0 });
-        // `first[t]` walks to the end of t's slice, which is the start of the next.
-        for edge in &self.edges {
-            let slot = &mut self.first[edge.target as usize];
-            self.incoming[*slot as usize] = Term { source: edge.source, weight: edge.weight };
-            *slot += 1;
-        }
-        self.first.rotate_right(1);
-        self.first[0] = 0;
     }
 
-    /// Visits what the outputs depend on, sources first.
-    fn visit(&mut self, genome: &Genome, coordinates: Coordinates) {
-        let count = genome.nodes.len();
+    fn start(&mut self, nodes: usize, coordinates: Coordinates) {
         self.visited.clear();
-        self.visited.resize(count, false);
+        self.visited.resize(nodes, false);
         self.terms.clear();
+        self.x_nodes.clear();
         self.nodes.clear();
+        let x = [input::X, input::X_MIRRORED, NONE, NONE];
+        let y = [input::Y, NONE, input::Y_MIRRORED, NONE];
+        let constant = Value::new(0, Symmetry { same: Symmetry::ALL, opposite: 0 });
         self.values.clear();
-        let mirrored = |plus: u32, own: u32, bit: usize| {
-            std::array::from_fn(|image| match (image & bit != 0, coordinates) {
-                (false, _) => plus << 1,
-                (true, Coordinates::Unit) => plus << 1 | 1,
-                (true, Coordinates::Pixel) => own << 1,
-            })
-        };
-        let value = |depends, images| Value { depends, constant: 1.0, images };
-        self.values.push(value(X, mirrored(input::X, input::X_MIRRORED, 1)));
-        self.values.push(value(CHANGING, mirrored(input::Y, input::Y_MIRRORED, 2)));
-        self.values.push(value(CHANGING, [input::D << 1; IMAGES]));
-        debug_assert_eq!(self.values.len(), BIAS as usize);
-        self.values.push(value(0, [0; IMAGES]));
-        self.values.resize(INPUTS + count, Value::default());
-        for output in 0..genome.outputs as u32 {
-            self.visited[output as usize] = true;
-            self.stack.push((output, self.first[output as usize]));
-            while let Some((node, next)) = self.stack.last_mut() {
-                if *next == self.first[*node as usize + 1] {
-                    let node = *node;
-                    self.stack.pop();
-                    self.add_node(genome, node as usize);
-                    continue;
-                }
-                let source = self.incoming[*next as usize].source;
-                *next += 1;
-                if source as usize >= INPUTS {
-                    let node = source - INPUTS as u32;
-                    if !std::mem::replace(&mut self.visited[node as usize], true) {
-                        self.stack.push((node, self.first[node as usize]));
-                    }
+        self.values.push(Value::input(X, Symmetry::LEFT_RIGHT, coordinates, x));
+        self.values.push(Value::input(Y_OR_D, Symmetry::TOP_BOTTOM, coordinates, y));
+        self.values.push(Value::input(Y_OR_D, 0, coordinates, [input::D, NONE, NONE, NONE]));
+        self.values.push(constant);
+        self.values.resize(INPUTS + nodes, constant);
+    }
+
+    /// Visits what an output depends on, sources first, and returns the number of nodes not visited before.
+    fn visit(&mut self, genome: &Genome, output: usize) -> usize {
+        let mut visited = 1;
+        self.visited[output] = true;
+        self.stack.push((output as u32, self.heads[output]));
+        while let Some((node, next)) = self.stack.last_mut() {
+            if *next == NONE {
+                let node = *node as usize;
+                self.stack.pop();
+                self.add_node(genome, node);
+                continue;
+            }
+            let Edge { source, next: after, .. } = self.edges[*next as usize];
+            *next = after;
+            if source as usize >= INPUTS {
+                let node = source as usize - INPUTS;
+                if !std::mem::replace(&mut self.visited[node], true) {
+                    visited += 1;
+                    self.stack.push((node as u32, self.heads[node]));
                 }
             }
         }
+        visited
     }
 
     /// Folds a node's constant sources, and the node itself if there are no others.
@@ -244,128 +253,128 @@ impl Compiler {
         let (curve, scale) = (activation.curve(), activation.scale());
         let first = self.terms.len() as u32;
         let (mut start, mut depends) = (0.0_f32, 0);
-        for term in &self.incoming[self.first[index] as usize..self.first[index + 1] as usize] {
-            let source = &self.values[term.source as usize];
+        let mut symmetry = Symmetry { same: Symmetry::ALL, opposite: Symmetry::ALL };
+        let mut next = self.heads[index];
+        while next != NONE {
+            let edge = self.edges[next as usize];
+            next = edge.next;
+            let source = &self.values[edge.source as usize];
             if source.depends == 0 {
-                start = term.weight.mul_add(source.constant, start);
-            } else {
-                depends |= source.depends;
-                self.terms.push(Term { source: term.source, weight: term.weight * scale });
+                start = edge.weight.mul_add(source.constant, start);
+                continue;
             }
+            depends |= source.depends;
+            symmetry.same &= source.symmetry.same;
+            symmetry.opposite &= source.symmetry.opposite;
+            self.terms.push(Term { source: edge.source, weight: edge.weight * scale });
         }
         start *= scale;
+        let is_output = index < genome.outputs;
         let value = &mut self.values[INPUTS + index];
-        value.depends = depends;
-        if depends == 0 && index >= genome.outputs {
+        if depends == 0 && !is_output {
             value.constant = curve.at(start);
-        } else {
-            let end = self.terms.len() as u32;
-            self.nodes.push(Node { value: (INPUTS + index) as u32, curve, start, first, end });
-        }
-    }
-
-    /// Adds the steps that compute one image of a node, unless an earlier image is the same up to its sign.
-    fn emit(&mut self, node: Node, image: usize, is_output: bool, program: &mut Program) {
-        let value = node.value as usize;
-        if let Some(same) = self.same_as_earlier(node, image) {
-            self.values[value].images[image] = same;
             return;
         }
-        let (first, end) = (node.first as usize, node.end as usize);
+        if depends == 0 || start != 0.0 {
+            symmetry.opposite = 0;
+        }
+        match curve.parity() {
+            Parity::Odd => (),
+            Parity::Even => {
+                symmetry.same |= symmetry.opposite;
+                symmetry.opposite = 0;
+            }
+            Parity::Neither => symmetry.opposite = 0,
+        }
+        *value = Value::new(depends, symmetry);
+        let node =
+            Node { value: (INPUTS + index) as u32, curve, start, first, end: self.terms.len() as u32 };
+        if depends == X && !is_output { self.x_nodes.push(node) } else { self.nodes.push(node) }
+    }
+
+    /// Makes the steps from the last to the first, so that a register is taken where its value is last used and given back
+    /// where it is computed. One image comes after the other, which keeps few values alive; x steps come first.
+    fn emit_all(&mut self, program: &mut Program) {
+        self.free.clear();
+        self.registers = input::COUNT;
+        program.reversed_steps.clear();
+        for x_phase in [false, true] {
+            let nodes = std::mem::take(if x_phase { &mut self.x_nodes } else { &mut self.nodes });
+            let before = program.reversed_steps.len();
+            for image in (0..IMAGES).rev() {
+                for node in nodes.iter().rev() {
+                    if self.values[node.value as usize].first[image] as usize == image {
+                        self.emit(node, image, x_phase, program);
+                    }
+                }
+            }
+            program.x_steps = program.reversed_steps.len() - before;
+            *(if x_phase { &mut self.x_nodes } else { &mut self.nodes }) = nodes;
+        }
+        program.registers = self.registers as usize;
+    }
+
+    /// Adds the steps that compute one image of a node.
+    fn emit(&mut self, node: &Node, image: usize, x_phase: bool, program: &mut Program) {
+        let index = node.value as usize - INPUTS;
+        let output = index < program.outputs;
+        let target = if output {
+            (image * program.outputs + index) as u32
+        } else {
+            let register = self.values[node.value as usize].registers[image];
+            self.free.push(register);
+            register
+        };
         let mut step = Step {
-            curve: Curve::Sum,
-            output: false,
+            curve: node.curve,
+            output,
             terms: 0,
-            target: 0,
+            target,
             start: node.start,
             sources: [0; MAX_TERMS],
             weights: [0.0; MAX_TERMS],
         };
-        for term in &self.terms[first..end] {
-            let mut count = step.terms as usize;
-            if count == MAX_TERMS {
-                let partial = push(step, program, &mut self.last_use);
-                step.start = 0.0;
-                step.sources[0] = partial;
-                step.weights[0] = 1.0;
-                count = 1;
-            }
-            let source = self.values[term.source as usize].images[image];
-            step.sources[count] = source >> 1;
-            step.weights[count] = if source & 1 == 1 { -term.weight } else { term.weight };
-            step.terms = count as u8 + 1;
+        let (first, mut end) = (node.first as usize, node.end as usize);
+        while end - first > MAX_TERMS {
+            // The last terms are added to the sum of those before.
+            let count = (end - first - MAX_TERMS - 1) % (MAX_TERMS - 1) + 1;
+            let partial = self.take_register();
+            let mut last = Step { start: 0.0, ..step };
+            last.sources[0] = partial;
+            last.weights[0] = 1.0;
+            self.add_terms(&mut last, 1, end - count, end, image, x_phase);
+            program.reversed_steps.push(last);
+            self.free.push(partial);
+            step = Step { curve: Curve::Sum, output: false, target: partial, ..step };
+            end -= count;
         }
-        step.curve = node.curve;
-        if is_output {
-            let output = value - INPUTS;
-            step.output = true;
-            step.target = (image * program.outputs + output) as u32;
-            push(step, program, &mut self.last_use);
-            // Outputs are nobody's source: the image's number takes the place of the step's.
-            self.values[value].images[image] = (image << 1) as Signed;
-        } else {
-            self.values[value].images[image] = push(step, program, &mut self.last_use) << 1;
+        self.add_terms(&mut step, 0, first, end, image, x_phase);
+        program.reversed_steps.push(step);
+    }
+
+    fn add_terms(&mut self, step: &mut Step, at: usize, first: usize, end: usize, image: usize, x_phase: bool) {
+        step.terms = (at + end - first) as u8;
+        for (k, index) in (at..).zip(first..end) {
+            let Term { source, weight } = self.terms[index];
+            let value = &self.values[source as usize];
+            let earliest = value.first[image] as usize;
+            step.weights[k] = if value.negative >> image & 1 == 1 { -weight } else { weight };
+            if value.registers[earliest] == NONE {
+                // What x alone gives must last for many tiles.
+                let lasting = value.depends == X && !x_phase;
+                let register = if lasting { self.new_register() } else { self.take_register() };
+                self.values[source as usize].registers[earliest] = register;
+            }
+            step.sources[k] = self.values[source as usize].registers[earliest];
         }
     }
 
-    /// An earlier image of the node that has the same value or, for a curve with a parity, the opposite argument.
-    fn same_as_earlier(&self, node: Node, image: usize) -> Option<Signed> {
-        let images = &self.values[node.value as usize].images;
-        let parity = node.curve.parity();
-        for earlier in 0..image {
-            let mut same = true;
-            let mut opposite = node.start == 0.0 && parity != Parity::Neither;
-            for term in &self.terms[node.first as usize..node.end as usize] {
-                let source = &self.values[term.source as usize].images;
-                same &= source[image] == source[earlier];
-                opposite &= source[image] == source[earlier] ^ 1;
-            }
-            if same {
-                return Some(images[earlier]);
-            }
-            if opposite {
-                return Some(images[earlier] ^ Signed::from(parity == Parity::Odd));
-            }
-        }
-        None
+    fn take_register(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| self.new_register())
     }
 
-    /// Replaces step numbers by registers, used again after the last use of what they hold. The target of a step may be one
-    /// of its sources.
-    fn assign_registers(&mut self, program: &mut Program) {
-        let x_values = input::COUNT + program.x_steps as u32;
-        self.register.clear();
-        self.register.extend(0..input::COUNT);
-        self.free.clear();
-        let mut registers = input::COUNT;
-        for (index, step) in program.steps.iter_mut().enumerate() {
-            for source in &mut step.sources[..step.terms as usize] {
-                let value = *source;
-                *source = self.register[value as usize];
-                let lasting = value < input::COUNT || (value < x_values && index >= program.x_steps);
-                if !lasting && self.last_use[value as usize] == index as u32 {
-                    self.free.push(*source);
-                }
-            }
-            if !step.output {
-                step.target = self.free.pop().unwrap_or_else(|| {
-                    registers += 1;
-                    registers - 1
-                });
-            }
-            self.register.push(step.target);
-        }
-        program.registers = registers as usize;
+    fn new_register(&mut self) -> u32 {
+        self.registers += 1;
+        self.registers - 1
     }
-}
-
-/// Adds a step and returns the number of its value: inputs first, then steps.
-fn push(step: Step, program: &mut Program, last_use: &mut Vec<u32>) -> u32 {
-    let index = program.steps.len() as u32;
-    for &source in &step.sources[..step.terms as usize] {
-        last_use[source as usize] = index;
-    }
-    program.steps.push(step);
-    last_use.push(0);
-    input::COUNT + index
 }

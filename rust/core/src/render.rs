@@ -207,7 +207,7 @@ pub fn outputs(genome: &Genome, grid: &Grid) -> Vec<f32> {
             registers[input::D as usize] = grid.d[quarter.0 * width.div_ceil(2) + quarter.1];
             registers[input::X_MIRRORED as usize] = grid.x[width - 1 - column];
             registers[input::Y_MIRRORED as usize] = grid.y[height - 1 - row];
-            for step in &program.steps {
+            for step in program.reversed_steps.iter().rev() {
                 let terms = step.sources.iter().zip(step.weights).take(step.terms as usize);
                 let sum =
                     terms.fold(step.start, |sum, (&source, weight)| registers[source as usize].mul_add(weight, sum));
@@ -334,7 +334,7 @@ impl Draw<'_> {
         let Self { program, grid, .. } = self;
         let half_width = grid.width.div_ceil(2);
         let (tile_columns, tile_rows) = grid.tile();
-        let (x_steps, steps) = program.steps.split_at(program.x_steps);
+        let (steps, x_steps) = program.reversed_steps.split_at(program.reversed_steps.len() - program.x_steps);
         self.scratch.memory.reserve(program.registers);
         for column in (0..half_width).step_by(tile_columns) {
             let columns = tile_columns.min(half_width - column);
@@ -397,9 +397,8 @@ impl Draw<'_> {
     fn show(&mut self, image: usize, column: usize, columns: usize, row: usize, rows: usize) {
         let outputs = self.program.outputs;
         let Scratch { memory, rgb } = &mut *self.scratch;
-        let shown = self.program.shown[image];
         let planes: [&[u8]; 3] = std::array::from_fn(|k| match k < outputs {
-            true => &memory.planes[shown[k] as usize * outputs + k].0[..],
+            true => &memory.planes[self.program.shown[k][image] as usize * outputs + k].0[..],
             false => &[],
         });
         let planes = if self.color == ColorModel::Raw {
