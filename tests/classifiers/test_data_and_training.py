@@ -225,7 +225,7 @@ def test_wrong_training_is_refused(tmp_path: Path) -> None:
             "lenet-mnist", images, labels, settings=TrainingSettings(epochs=5, learning_rate=1e9), device="cpu"
         )
     classifier = load_classifier("mlp-mnist", weights="none", device="cpu")
-    with pytest.raises(ModelError, match="ends in .safetensors"):
+    with pytest.raises(ModelError, match=r"ends in \.safetensors"):
         save_classifier(classifier, tmp_path / "w.pth", notes={})
     with pytest.raises(ModelError, match="choose a folder that exists"):
         save_classifier(classifier, tmp_path / "absent" / "w.safetensors", notes={})

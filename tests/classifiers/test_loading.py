@@ -144,8 +144,7 @@ def test_a_photograph_is_normalised_as_torchvision_does(shared: Shared) -> None:
 def test_ten_crops_of_a_torchvision_model_see_the_resized_image() -> None:
     classifier = load_classifier("squeezenet1_1", weights="none", device="cpu", crops=10)
     assert (classifier.image_size, classifier.input_size) == ((256, 256), (224, 224))
-    image = np.random.default_rng(0).integers(0, 256, (1, 3, 256, 256), dtype=np.uint8)
-    assert classifier.confidences(image).sum() == pytest.approx(1, abs=1e-5)
+    assert classifier.logits(torch.zeros((1, 3, 256, 256))).shape == (1, 1000)
 
 
 def test_weights_of_another_width_bring_their_classes(tmp_path: Path) -> None:

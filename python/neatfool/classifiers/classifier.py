@@ -37,9 +37,9 @@ class Classifier:
     gradients, and on a CPU a convolutional network is stored channels-last, which about doubles its speed. Torch's
     global settings and random generators are left alone.
 
-    The same image gets the same confidences, bit for bit, however a batch is split: the module only ever sees batches of
-    exactly `chunk` images, the last one filled up with black. Another number of torch threads, processor or release of
-    torch may change their last bits, because torch then adds in another order.
+    The same image gets the same confidences, bit for bit, however a batch is split: the module only ever sees batches
+    of exactly `chunk` images, the last one filled up with black. Another number of torch threads, processor or release
+    of torch may change their last bits, because torch then adds in another order.
 
     Args:
         module: Maps a float32 batch (N, channels, *input_size), normalised, to (N, n_classes).
