@@ -141,6 +141,9 @@ def test_read_only_and_strided_images_are_welcome() -> None:
     np.testing.assert_array_equal(classifier.confidences(images), expected)
     interleaved = np.ascontiguousarray(images.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     np.testing.assert_array_equal(classifier.confidences(interleaved), expected)
+    for count in (1, 4):
+        backwards = classifier.confidences(images[:count][::-1])
+        np.testing.assert_array_equal(backwards, expected[:count][::-1])
 
 
 def test_global_state_of_torch_is_left_alone() -> None:

@@ -506,7 +506,7 @@ def _default_chunk(input_size: tuple[int, int], device: torch.device) -> int:
 def _tensor(images: Images) -> Tensor:
     if isinstance(images, Tensor):
         return images
-    if not images.flags.writeable or not images.flags.c_contiguous:
+    if not images.flags.writeable or min(images.strides) < 0:  # torch takes neither
         images = images.copy()
     return torch.from_numpy(images)
 
