@@ -16,6 +16,7 @@ class Objective(StrEnum):
 
     logit = "logit"
     probability = "probability"
+    log_probability = "log-probability"
 
 
 class Optimiser(StrEnum):
@@ -51,7 +52,11 @@ def command(
         int | None, typer.Option(min=1, metavar="N", help="Only N of these classes, drawn by the seed.")
     ] = None,
     objective: Annotated[
-        Objective | None, typer.Option(help="The class unit before or after the softmax.", show_default="logit")
+        Objective | None,
+        typer.Option(
+            help="The class unit before the softmax, after it, or the logarithm of that.",
+            show_default="log-probability for progress, else logit",
+        ),
     ] = None,
     start: Annotated[
         str | None,
@@ -86,7 +91,7 @@ def command(
         float | None,
         typer.Option(
             help="progress: most that the objective should grow in a step.",
-            show_default="10 for logit, 0.03 for probability",
+            show_default="20, 10 or 0.03 for log-probability, logit or probability",
             rich_help_panel=_STEP,
         ),
     ] = None,
@@ -94,7 +99,7 @@ def command(
         float | None,
         typer.Option(
             help="progress: the same in multiples of 1 - confidence.",
-            show_default="none for logit, 0.1 for probability",
+            show_default="20, none or 0.1",
             rich_help_panel=_STEP,
         ),
     ] = None,
@@ -150,10 +155,10 @@ def command(
     quiet: options.Quiet = False,
 ) -> int:
     """Make, for some classes or all, an image the classifier is sure about by gradient ascent."""
-    from neatfool.classifiers import load_classifier
     from neatfool.errors import ConfigError
     from neatfool.experiments.ascent import ascend, ascent_settings
     from neatfool.runs import default_path
+    from neatfool.search import ModelConfig
 
     if sum((class_name is not None, classes is not None, all_classes)) > 1:
         raise ConfigError("Choose one of --class, --classes and --all.")
@@ -180,16 +185,15 @@ def command(
         "batch": batch,
     }
     settings = ascent_settings({name: value for name, value in given.items() if value is not None})
-    classifier = load_classifier(model, weights=options.stored_weights(weights), device=device)
-    chosen = classes if class_name is None else str(classifier.class_index(class_name))
+    network = ModelConfig(name=model, weights=options.stored_weights(weights), device=device)
     with graceful_interrupt() as interrupted, ascent_progress(quiet=quiet) as progress:
         result = ascend(
-            classifier,
-            classes=chosen,
+            network,
+            classes=classes if class_name is None else [class_name],
             sample=sample,
             settings=settings,
             seed=seed,
-            out=out or default_path(classifier.name, "ascend"),
+            out=out or default_path(model, "ascend"),
             on_step=progress,
             stop=interrupted,
         )

@@ -11,7 +11,16 @@ from neatfool.search.config import (
     invalid_setting,
     read_config,
 )
-from neatfool.search.evolve import Run, classifier_of, describe_classifier, evolve, image_shape, load_run, resume
+from neatfool.search.evolve import (
+    Run,
+    classifier_of,
+    describe_classifier,
+    evolve,
+    image_shape,
+    load_model,
+    load_run,
+    resume,
+)
 from neatfool.search.inspection import draw_elite, inspect_elite, inspect_run
 from neatfool.search.lineage import Birth, Lineage
 
@@ -35,6 +44,7 @@ __all__ = [
     "inspect_elite",
     "inspect_run",
     "invalid_setting",
+    "load_model",
     "load_run",
     "read_config",
     "resume",

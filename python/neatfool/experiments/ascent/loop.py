@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,14 @@ from neatfool.experiments.ascent.settings import STARTS, AscentConfig, AscentSet
 from neatfool.experiments.ascent.start import mean_image, read_start, shift, start_image
 from neatfool.experiments.ascent.steps import adam_moments, step
 from neatfool.runs import COMMAND_LINE_LIMIT, RunFolder, expect
-from neatfool.search import ModelConfig, classifier_of, confidence_statistics, describe_classifier, image_shape
+from neatfool.search import (
+    ModelConfig,
+    classifier_of,
+    confidence_statistics,
+    describe_classifier,
+    image_shape,
+    load_model,
+)
 
 _CHECKPOINT_SECONDS = 60.0
 
@@ -33,9 +40,9 @@ Stop = Callable[[], bool]
 
 
 def ascend(
-    classifier: Classifier,
+    classifier: Classifier | ModelConfig,
     *,
-    classes: str | None = None,
+    classes: str | Sequence[str | int] | None = None,
     sample: int | None = None,
     settings: AscentSettings | None = None,
     seed: int = 0,
@@ -51,8 +58,8 @@ def ascend(
     `Classifier.confidences` in the end.
 
     Args:
-        classifier: the network to fool.
-        classes: indices or names, as in "0-4,9,goldfish"; all by default.
+        classifier: the network to fool, or how to load it.
+        classes: indices or names, listed or as in "0-4,9,goldfish"; all by default.
         sample: climb only for so many of these classes, drawn by the seed.
         settings: how to climb.
         seed: the same seed gives the same start for a class, whatever other classes climb.
@@ -65,13 +72,23 @@ def ascend(
     Raises:
         ConfigError: more classes are to be drawn than there are.
         DataError: the image to start from cannot be read.
-        ModelError: there is no such class.
+        ModelError: there is no such class, or the classifier cannot be loaded.
         RunError: the run folder cannot be written.
     """
     settings = settings or AscentSettings()
+    if isinstance(classifier, ModelConfig):
+        model = classifier
+        classifier = load_model(model)
+    else:
+        model = ModelConfig(name=classifier.name, weights=classifier.weights, crops=classifier.crops)
     if settings.start not in STARTS:
         settings = settings.model_copy(update={"start": str(Path(settings.start).resolve())})
-    chosen = list(range(classifier.n_classes)) if classes is None else classifier.classes(classes)
+    if classes is None:
+        chosen = list(range(classifier.n_classes))
+    elif isinstance(classes, str):
+        chosen = classifier.classes(classes)
+    else:
+        chosen = list(dict.fromkeys(map(classifier.class_index, classes)))
     if sample is not None:
         if not 1 <= sample <= len(chosen):
             raise ConfigError(f"{sample} classes cannot be drawn from {len(chosen)}; ask for 1 to {len(chosen)}.")
@@ -79,7 +96,7 @@ def ascend(
     config = AscentConfig(
         **settings.model_dump(exclude={"batch"}),
         batch=settings.batch or min(classifier.chunk, len(chosen)),
-        model=ModelConfig(name=classifier.name, weights=classifier.weights, crops=classifier.crops),
+        model=model,
         seed=seed,
         classes=class_list(chosen),
     )
@@ -228,8 +245,10 @@ class _Ascent:
         logits = self.classifier.logits(seen).float()
         rows = torch.arange(len(cells), device=logits.device)
         targets = self._classes[torch.from_numpy(cells).to(logits.device)]
-        p = logits.log_softmax(1)[rows, targets].exp()
-        objective = p if settings.objective == "probability" else logits[rows, targets]
+        log_p = logits.log_softmax(1)[rows, targets]
+        p = log_p.exp()
+        objectives = {"logit": logits[rows, targets], "probability": p, "log-probability": log_p}
+        objective = objectives[settings.objective]
         (gradient,) = torch.autograd.grad(objective.sum(), seen)
         self.passes += len(cells)
 
@@ -267,9 +286,7 @@ class _Ascent:
         """How far each image is shifted in this step; not at all in its last look."""
         jitter, steps = self.config.jitter, self.config.steps
         return [
-            shift(jitter, self.classes[cell], self.config.seed, int(count))
-            if jitter and count < steps
-            else (0, 0)
+            shift(jitter, self.classes[cell], self.config.seed, int(count)) if jitter and count < steps else (0, 0)
             for cell, count in zip(cells, taken, strict=True)
         ]
 
@@ -282,9 +299,7 @@ class _Ascent:
             if not len(first):
                 continue
             self.threshold_steps[cells[first], number] = taken[first]
-            images = {
-                self.classes[cells[row]]: image for row, image in zip(first, _bytes(looked[first]), strict=True)
-            }
+            images = {self.classes[cells[row]]: image for row, image in zip(first, _bytes(looked[first]), strict=True)}
             self.threshold_images |= {(index, threshold): image for index, image in images.items()}
             if self.folder:
                 self.folder.write_images(images, label=str(threshold), sync=True)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from neatfool.search import ModelConfig, invalid_setting
 
 STARTS = ("mean-noise", "uniform", "mean")
+_PROGRESS = {"logit": (10.0, math.inf), "probability": (0.03, 0.1), "log-probability": (20.0, 20.0)}
 
 
 class AscentSettings(BaseModel):
@@ -23,7 +24,10 @@ class AscentSettings(BaseModel):
     classifier: for the classifiers here, the mean of their normalisation in every pixel (black where it is 0).
 
     Attributes:
-        objective: "logit", the class unit before the softmax, or "probability", after it.
+        objective: "logit", the class unit before the softmax; "probability", after it; or "log-probability", the
+            logarithm of that. The last is not the paper's: its gradient has the direction of the probability's, but
+            does not vanish where the network is sure of another class. By default the log-probability for "progress",
+            which balances its gradient's vanishing at the end, and the logit for the other optimisers.
         start: "mean-noise", the mean plus Gaussian noise of standard deviation 1 (of 255); "uniform" noise in [0, 255];
             "mean"; or the path of an image.
         optimiser: what turns the gradient g into a step.
@@ -32,8 +36,10 @@ class AscentSettings(BaseModel):
             "constant" makes it lr × g.
             "adam" is Adam (Kingma & Ba 2015) with its usual decay rates.
         steps: most steps an image takes.
-        early_progress: see above; by default 10 for the logit and 0.03 for the probability (the authors: .02 to .04).
-        late_progress: see above; by default no limit for the logit and 0.1 for the probability (the authors: .02 to .2).
+        early_progress: see above; by default 20 for the log-probability, 10 for the logit and 0.03 for the probability
+            (the authors: .02 to .04).
+        late_progress: see above; by default 20 for the log-probability, so that to first order the log-odds grow by 20
+            in every late step, no limit for the logit, and 0.1 for the probability (the authors: .02 to .2).
         max_lr: see above.
         lr: of "constant", which needs it, and "adam", by default 1.
         decay: L2 decay; after each step the image moves this fraction of its way to the mean (the authors: 0 to .3).
@@ -51,9 +57,9 @@ class AscentSettings(BaseModel):
             results by no more than the rounding of floating-point sums.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    objective: Literal["logit", "probability"] = "logit"
+    objective: Literal["logit", "probability", "log-probability"] = "log-probability"
     start: str = "mean-noise"
     optimiser: Literal["progress", "constant", "adam"] = "progress"
     steps: int = Field(default=200, ge=0, le=1_000_000)
@@ -71,6 +77,13 @@ class AscentSettings(BaseModel):
     parametrisation: Literal["pixel", "fourier"] = "pixel"
     all_steps: bool | None = None
     batch: int | None = Field(default=None, ge=1, le=100_000)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_objective(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("optimiser", "progress") != "progress":
+            return {"objective": "logit", **values}
+        return values
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -93,7 +106,7 @@ class AscentSettings(BaseModel):
     @property
     def progress(self) -> tuple[float, float]:
         """early_progress and late_progress with their defaults settled."""
-        early, late = (10.0, math.inf) if self.objective == "logit" else (0.03, 0.1)
+        early, late = _PROGRESS[self.objective]
         return self.early_progress or early, self.late_progress or late
 
 
@@ -113,6 +126,8 @@ class AscentConfig(AscentSettings):
     def command_line(self) -> str:
         """A shell command that repeats the ascent."""
         given = self.model.model_dump(include={"name", "weights"}) | {"classes": self.classes, "seed": self.seed}
+        # Always, because its default depends on the optimiser.
+        given["objective"] = self.objective
         given |= self.model_dump(include=set(AscentSettings.model_fields), exclude_defaults=True)
         words = ["neatfool", "ascend"]
         for key, value in given.items():
