@@ -9,7 +9,23 @@ from typer import Context, Exit, Option, Typer
 from typer.exceptions import TyperException
 
 from neatfool import __version__
-from neatfool.cli import check, evolve, inspect, models, render, report, resume, train
+from neatfool.cli import (
+    ascend,
+    check,
+    diversity,
+    evolve,
+    hypothesis,
+    inspect,
+    models,
+    render,
+    repeat,
+    report,
+    reproduce,
+    resume,
+    retrain,
+    train,
+    transfer,
+)
 from neatfool.errors import NeatfoolError
 
 app = Typer(
@@ -17,7 +33,24 @@ app = Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (evolve, resume, train, check, models, render, inspect, report):
+COMMANDS = (
+    evolve,
+    resume,
+    ascend,
+    transfer,
+    retrain,
+    repeat,
+    diversity,
+    hypothesis,
+    reproduce,
+    train,
+    check,
+    models,
+    render,
+    inspect,
+    report,
+)
+for module in COMMANDS:
     app.command(module.__name__.rpartition(".")[2])(module.command)
 
 

@@ -8,7 +8,7 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import generation_progress, percent, print_json, print_table, stdout
+from neatfool.cli.output import draw_pages, generation_progress, percent, print_json, print_places, print_table
 
 
 class Encoding(StrEnum):
@@ -96,12 +96,8 @@ def command(
 
 def finish(run: Any, *, json: bool, quiet: bool) -> None:
     """Draws the gallery and the report of a run, and says how it went and where everything is."""
-    from neatfool.report import gallery, write_report
-
-    folder = run.folder
     with run.profile.stage("write"):
-        gallery(folder, folder.path / "gallery.png")
-        write_report([folder], folder.path / "report.html")
+        draw_pages(run.folder)
     summary = run.summary()
     if json:
         print_json(summary)
@@ -117,5 +113,4 @@ def finish(run: Any, *, json: bool, quiet: bool) -> None:
             },
             title=f"{summary['model']} fooled by {summary['encoding']} ({summary['strategy']}, seed {summary['seed']})",
         )
-        for what, where in (("pictures", "images"), ("all at once", "gallery.png"), ("report", "report.html")):
-            stdout.print(f"{what:<12} {folder.path / where}", soft_wrap=True)
+        print_places(run.folder)

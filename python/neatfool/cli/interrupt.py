@@ -21,7 +21,7 @@ def graceful_interrupt() -> Iterator[Callable[[], bool]]:
         nonlocal pressed
         pressed = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        stderr.print("Finishing this generation and writing a checkpoint; press Ctrl-C again to stop at once.")
+        stderr.print("Finishing this step and writing a checkpoint; press Ctrl-C again to stop at once.")
 
     before = signal.signal(signal.SIGINT, handle)
     try:

@@ -1,15 +1,19 @@
 """What the user sees: progress on stderr, results on stdout."""
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from neatfool.runs import RunFolder
 
 stderr = Console(stderr=True, highlight=False)
 stdout = Console(highlight=False)
@@ -39,6 +43,20 @@ def percent(fraction: float) -> str:
         if fraction == 1 or not text.startswith("100"):
             return f"{text} %"
     return "> 99.999999 %"
+
+
+def draw_pages(folder: "RunFolder") -> None:
+    """Draws the gallery and the report of a run into its folder."""
+    from neatfool.report import gallery, write_report
+
+    gallery(folder, folder.path / "gallery.png")
+    write_report([folder], folder.path / "report.html")
+
+
+def print_places(folder: "RunFolder") -> None:
+    """Says where the pictures and pages of a run are."""
+    for what, where in (("pictures", "images"), ("all at once", "gallery.png"), ("report", "report.html")):
+        stdout.print(f"{what:<12} {folder.path / where}", soft_wrap=True)
 
 
 @contextmanager
@@ -120,3 +138,45 @@ class _Rate:
             return 0.0 if metrics["generation"] >= total else metrics["seconds"] * (total - metrics["generation"])
         done = metrics["generation"] - self._first["generation"]
         return (metrics["seconds"] - self._first["seconds"]) / done * (total - metrics["generation"])
+
+
+@contextmanager
+def ascent_progress(*, quiet: bool) -> Iterator[Callable[[Mapping[str, float]], None]]:
+    """Shows how many images of an ascent are finished: a bar on a terminal, else a plain line every few seconds.
+
+    Args:
+        quiet: show nothing.
+
+    Yields:
+        What to call with the metrics of each step.
+    """
+    if quiet:
+        yield lambda metrics: None
+    elif stderr.is_terminal:
+        text = TextColumn("step {task.fields[step]} · mean {task.fields[mean]} · {task.fields[over]} over 99 %")
+        columns = (TextColumn("images"), MofNCompleteColumn(), BarColumn(bar_width=None), text)
+        with Progress(*columns, console=stderr, transient=True) as progress:
+            task = progress.add_task("", total=None, step=0, mean="", over=0)
+            yield lambda metrics: progress.update(
+                task,
+                total=metrics["classes"],
+                completed=metrics["finished"],
+                step=metrics["generation"],
+                mean=percent(metrics["mean_confidence"]),
+                over=metrics["classes_over_99"],
+            )
+    else:
+        last = -math.inf
+
+        def say(metrics: Mapping[str, float]) -> None:
+            nonlocal last
+            if metrics["finished"] == metrics["classes"] or time.monotonic() - last >= _PLAIN_SECONDS:
+                last = time.monotonic()
+                stderr.print(
+                    f"step {metrics['generation']}  {metrics['finished']} of {metrics['classes']} images finished  "
+                    f"mean {percent(metrics['mean_confidence'])}  {metrics['classes_over_99']} classes over 99 %  "
+                    f"{metrics['seconds']:.0f} s",
+                    soft_wrap=True,
+                )
+
+        yield say

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from neatfool.cli import options
-from neatfool.cli.evolve import finish
+from neatfool.cli import ascend, evolve, options
 from neatfool.cli.interrupt import graceful_interrupt
 from neatfool.cli.output import generation_progress
 
@@ -20,13 +19,17 @@ def command(
     quiet: options.Quiet = False,
 ) -> int:
     """Continue a run exactly as if it had never stopped."""
+    from neatfool.errors import ConfigError
     from neatfool.runs import RunFolder
     from neatfool.search import build_config, resume
 
-    target = generations
-    if target is None:
-        target = build_config(RunFolder.open(run).config).generations
+    folder = RunFolder.open(run)
+    if folder.manifest.command == "ascend":
+        if generations is not None:
+            raise ConfigError(f"{run} is an ascent, which has no generations; leave out --generations.")
+        return ascend.resume(run, json=json, quiet=quiet)
+    target = build_config(folder.config).generations if generations is None else generations
     with graceful_interrupt() as interrupted, generation_progress(target, done=0, quiet=quiet) as progress:
         result = resume(run, generations=target, on_generation=progress, stop=interrupted)
-    finish(result, json=json, quiet=quiet)
+    evolve.finish(result, json=json, quiet=quiet)
     return 130 if result.generation < target else 0

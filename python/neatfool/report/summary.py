@@ -16,7 +16,7 @@ class Summary:
 
     Attributes:
         name: name of the run folder.
-        setup: encoding, strategy and seed, those that the settings state.
+        setup: encoding, strategy, objective, optimiser and seed, those that the settings state.
         generations: generations done after the random start.
         evaluations: images judged.
         elites: the best image of every class that has one, in class order.
@@ -54,7 +54,11 @@ def summarise(run: RunFolder) -> Summary:
         name=run.path.resolve().name,
         command=run.manifest.command,
         model=run.manifest.model,
-        setup={key: text for key in ("encoding", "strategy", "seed") if (text := setting_name(run.config, key))},
+        setup={
+            key: text
+            for key in ("encoding", "strategy", "objective", "optimiser", "seed")
+            if (text := setting_name(run.config, key))
+        },
         generations=_last_count(metrics, "generation"),
         evaluations=_last_count(metrics, "evaluations"),
         elites=elites,

@@ -2,6 +2,15 @@
 
 from neatfool.runs.checkpoint import expect
 from neatfool.runs.folder import Elite, RunFolder, default_path, setting_name
-from neatfool.runs.manifest import SCHEMA_VERSION, Manifest
+from neatfool.runs.manifest import COMMAND_LINE_LIMIT, SCHEMA_VERSION, Manifest
 
-__all__ = ["SCHEMA_VERSION", "Elite", "Manifest", "RunFolder", "default_path", "expect", "setting_name"]
+__all__ = [
+    "COMMAND_LINE_LIMIT",
+    "SCHEMA_VERSION",
+    "Elite",
+    "Manifest",
+    "RunFolder",
+    "default_path",
+    "expect",
+    "setting_name",
+]

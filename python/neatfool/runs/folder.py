@@ -220,11 +220,16 @@ class RunFolder:
             raise RunError(f"{self.path} has no checkpoint yet; start the run again in another folder.")
         return checkpoint.load(_inside(self.path, STATE), names)
 
-    def write_images(self, images: Mapping[int, npt.NDArray[np.uint8]]) -> None:
+    def write_images(
+        self, images: Mapping[int, npt.NDArray[np.uint8]], *, label: str | None = None, sync: bool = False
+    ) -> None:
         """Replace the images of some classes, one PNG each.
 
         Args:
             images: class index -> uint8 array (C, H, W) of the manifest's shape.
+            label: what kind of further image of the class they are; None for the image of the class.
+            sync: whether they must outlive a power cut. Thousands of them would take seconds, and where a checkpoint's
+                genomes draw them again there is no need.
 
         Raises:
             ValueError: a class index, shape or type is wrong.
@@ -238,28 +243,30 @@ class RunFolder:
                     f"not uint8 {self.manifest.image_shape}"
                 )
             picture = Image.fromarray(pixels[0] if pixels.shape[0] == 1 else pixels.transpose(1, 2, 0).copy())
-            # Not synced: thousands of them would take seconds, and a checkpoint's genomes draw them again.
-            with replacing(self.image_path(class_index), sync=False) as temporary:
+            with replacing(self.image_path(class_index, label), sync=sync) as temporary:
                 picture.save(temporary, "PNG")
 
-    def image_path(self, class_index: int) -> Path:
-        """Where the image of a class belongs.
+    def image_path(self, class_index: int, label: str | None = None) -> Path:
+        """Where the image of a class belongs: ``images/<class>.png``, or ``images/<class>-<label>.png``.
 
         Raises:
-            ValueError: the model has no such class.
+            ValueError: the model has no such class, or the label is not a word of letters, digits and dots.
             RunError: a link there leads out of the run folder.
         """
         self._check_class(class_index)
-        return _inside(self.path, f"images/{int(class_index)}.png")
+        if label is not None and not re.fullmatch(r"[A-Za-z0-9.]+", label):
+            raise ValueError(f"the label {label!r} is not a word of letters, digits and dots")
+        name = f"{int(class_index)}" if label is None else f"{int(class_index)}-{label}"
+        return _inside(self.path, f"images/{name}.png")
 
-    def image(self, class_index: int) -> npt.NDArray[np.uint8]:
+    def image(self, class_index: int, label: str | None = None) -> npt.NDArray[np.uint8]:
         """The image of a class: uint8 (H, W), or (H, W, 3) in colour.
 
         Raises:
             ValueError: the model has no such class.
             RunError: the file is missing, broken or of another size than the manifest says.
         """
-        path = self.image_path(class_index)
+        path = self.image_path(class_index, label)
         channels, height, width = self.manifest.image_shape
         mode = "L" if channels == 1 else "RGB"
         check_file(path, IMAGE_LIMIT)

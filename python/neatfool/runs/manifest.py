@@ -16,6 +16,7 @@ SCHEMA_VERSION = 1
 """Version of the run folder's files. It grows when an older neatfool could no longer read them."""
 
 MANIFEST_LIMIT = 16 * MIB
+COMMAND_LINE_LIMIT = 10_000
 
 _Text = Annotated[str, Field(max_length=1000)]
 _Side = Annotated[int, Field(ge=1, le=8192)]
@@ -47,7 +48,7 @@ class Manifest(BaseModel):
     image_shape: tuple[Literal[1, 3], _Side, _Side]
     preprocessing: dict[str, Any] = Field(default_factory=dict)
     weights_hash: _Text | None = None
-    command_line: Annotated[str, Field(max_length=10_000)] | None = None
+    command_line: Annotated[str, Field(max_length=COMMAND_LINE_LIMIT)] | None = None
     versions: dict[str, _Text] = Field(
         default_factory=lambda: {
             "neatfool": _version("neatfool"),

@@ -1,8 +1,26 @@
 """How images are found."""
 
-from neatfool.search.archive import Archive
-from neatfool.search.config import PRESETS, EvolveConfig, MapElites, ModelConfig, Neat, build_config, read_config
-from neatfool.search.evolve import Run, evolve, load_run, resume
+from neatfool.search.archive import Archive, confidence_statistics
+from neatfool.search.config import (
+    PRESETS,
+    EvolveConfig,
+    MapElites,
+    ModelConfig,
+    Neat,
+    build_config,
+    invalid_setting,
+    read_config,
+)
+from neatfool.search.evolve import (
+    Run,
+    classifier_of,
+    describe_classifier,
+    evolve,
+    image_shape,
+    load_model,
+    load_run,
+    resume,
+)
 from neatfool.search.inspection import draw_elite, inspect_elite, inspect_run
 from neatfool.search.lineage import Birth, Lineage
 
@@ -17,10 +35,16 @@ __all__ = [
     "Neat",
     "Run",
     "build_config",
+    "classifier_of",
+    "confidence_statistics",
+    "describe_classifier",
     "draw_elite",
     "evolve",
+    "image_shape",
     "inspect_elite",
     "inspect_run",
+    "invalid_setting",
+    "load_model",
     "load_run",
     "read_config",
     "resume",

@@ -95,12 +95,17 @@ class Archive(Generic[P]):
         return pixels[:, 0] if pixels.shape[1] == 1 else np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
 
     def statistics(self) -> dict[str, float | int]:
-        """How thoroughly the classifier is fooled: median, mean and minimum confidence, classes over 99 % and 99.99 %."""
-        confidence = self.confidence.astype(np.float64)
-        return {
-            "median_confidence": float(np.median(confidence)),
-            "mean_confidence": float(confidence.mean()),
-            "min_confidence": float(confidence.min()),
-            "classes_over_99": int((confidence >= 0.99).sum()),
-            "classes_over_9999": int((confidence >= 0.9999).sum()),
-        }
+        """The elites' `confidence_statistics`."""
+        return confidence_statistics(self.confidence)
+
+
+def confidence_statistics(confidence: NDArray[np.float32]) -> dict[str, float | int]:
+    """How thoroughly a classifier is fooled: median, mean and minimum confidence, classes over 99 % and 99.99 %."""
+    confidence64 = confidence.astype(np.float64)
+    return {
+        "median_confidence": float(np.median(confidence64)),
+        "mean_confidence": float(confidence64.mean()),
+        "min_confidence": float(confidence64.min()),
+        "classes_over_99": int((confidence64 >= 0.99).sum()),
+        "classes_over_9999": int((confidence64 >= 0.9999).sum()),
+    }

@@ -164,10 +164,15 @@ def build_config(*layers: Mapping[str, Any]) -> EvolveConfig:
     try:
         return EvolveConfig.model_validate(merged)
     except ValidationError as error:
-        first = error.errors()[0]
-        tags = {"cppn", "direct", "map-elites", "neat"}
-        where = ".".join(str(part) for part in first["loc"] if part not in tags)
-        reason = first["msg"].removeprefix("Value error, ")
-        what = f"The setting {where}" if where else "The settings"
-        given = f" (it is {first['input']!r})" if where and not isinstance(first["input"], Mapping) else ""
-        raise ConfigError(f"{what} cannot be used{given}: {reason[:1].lower()}{reason[1:]}.") from error
+        raise invalid_setting(error) from error
+
+
+def invalid_setting(error: ValidationError) -> ConfigError:
+    """The first thing wrong with some settings, as one sentence."""
+    first = error.errors()[0]
+    tags = {"cppn", "direct", "map-elites", "neat"}
+    where = ".".join(str(part) for part in first["loc"] if part not in tags)
+    reason = first["msg"].removeprefix("Value error, ")
+    what = f"The setting {where}" if where else "The settings"
+    given = f" (it is {first['input']!r})" if where and not isinstance(first["input"], Mapping) else ""
+    return ConfigError(f"{what} cannot be used{given}: {reason[:1].lower()}{reason[1:]}.")

@@ -305,13 +305,7 @@ def load_run(folder: RunFolder, *, classifier: Classifier | None = None) -> Run:
         RunError: the folder is damaged, was not made by `evolve`, or belongs to another classifier.
     """
     config, strategy, generation = load_search(folder)
-    if classifier is None:
-        classifier = load_model(config.model)
-    if classifier.weights_hash() != folder.manifest.weights_hash:
-        raise RunError(
-            f"The run {folder.path} was evolved against other weights of {folder.manifest.model}; "
-            f"put back the weights it was started with ({config.model.weights or 'built in'})."
-        )
+    classifier = classifier_of(folder, config.model, classifier)
     metrics = [row for row in folder.metrics() if row["generation"] <= generation]
     return Run(config, classifier, strategy, generation=generation, metrics=metrics, folder=folder, profile=Profile())
 
@@ -336,6 +330,23 @@ def load_search(folder: RunFolder) -> tuple[EvolveConfig, Strategy, int]:
     if not generation.isdecimal():
         raise RunError(f"The checkpoint of {folder.path} does not say which generation it is of; it is damaged.")
     return config, strategy, int(generation)
+
+
+def classifier_of(folder: RunFolder, model: ModelConfig, classifier: Classifier | None = None) -> Classifier:
+    """The classifier a run was made against, loaded by name unless given.
+
+    Raises:
+        ModelError: it cannot be loaded.
+        RunError: its weights are others than the run's.
+    """
+    if classifier is None:
+        classifier = load_model(model)
+    if classifier.weights_hash() != folder.manifest.weights_hash:
+        raise RunError(
+            f"The run {folder.path} was made against other weights of {folder.manifest.model}; "
+            f"put back the weights it was started with ({model.weights or 'built in'})."
+        )
+    return classifier
 
 
 def load_model(model: ModelConfig) -> Classifier:

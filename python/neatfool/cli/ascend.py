@@ -1,0 +1,232 @@
+"""`neatfool ascend`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neatfool.cli import options
+from neatfool.cli.interrupt import graceful_interrupt
+from neatfool.cli.output import ascent_progress, draw_pages, percent, print_json, print_places, print_table
+
+
+class Objective(StrEnum):
+    """Choices of --objective."""
+
+    logit = "logit"
+    probability = "probability"
+    log_probability = "log-probability"
+
+
+class Optimiser(StrEnum):
+    """Choices of --optimiser."""
+
+    progress = "progress"
+    constant = "constant"
+    adam = "adam"
+
+
+class Parametrisation(StrEnum):
+    """Choices of --parametrisation."""
+
+    pixel = "pixel"
+    fourier = "fourier"
+
+
+_STEP = "Step"
+_REGULARISERS = "Regularisers"
+
+
+def command(
+    model: options.Model = "lenet-mnist",
+    weights: options.Weights = None,
+    class_name: Annotated[
+        str | None, typer.Option("--class", "-c", metavar="C", help="One class, an index or (part of) a name.")
+    ] = None,
+    all_classes: Annotated[bool, typer.Option("--all", help="All classes.")] = False,
+    classes: Annotated[
+        str | None, typer.Option(metavar="LIST", help='Several classes, as in "0-4,9,goldfish".')
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only N of these classes, drawn by the seed.")
+    ] = None,
+    objective: Annotated[
+        Objective | None,
+        typer.Option(
+            help="The class unit before the softmax, after it, or the logarithm of that.",
+            show_default="log-probability for progress, else logit",
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="START",
+            help="mean-noise (standard deviation 1 of 255), uniform noise, mean, or an image file.",
+            show_default="mean-noise",
+        ),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=0, help="Most steps of an image.", show_default="200")] = None,
+    all_steps: Annotated[
+        bool | None,
+        typer.Option(
+            "--all-steps/--no-all-steps",
+            help="Go on after 99.99 % until all steps are taken.",
+            show_default="with regularisers",
+        ),
+    ] = None,
+    parametrisation: Annotated[
+        Parametrisation | None,
+        typer.Option(help="Steps in pixels, or in a scaled spectrum and decorrelated colours.", show_default="pixel"),
+    ] = None,
+    optimiser: Annotated[
+        Optimiser | None,
+        typer.Option(help="How a gradient becomes a step.", show_default="progress", rich_help_panel=_STEP),
+    ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(help="Learning rate of constant and adam.", show_default="1 for adam", rich_help_panel=_STEP),
+    ] = None,
+    early_progress: Annotated[
+        float | None,
+        typer.Option(
+            help="progress: most that the objective should grow in a step.",
+            show_default="20, 10 or 0.03 for log-probability, logit or probability",
+            rich_help_panel=_STEP,
+        ),
+    ] = None,
+    late_progress: Annotated[
+        float | None,
+        typer.Option(
+            help="progress: the same in multiples of 1 - confidence.",
+            show_default="20, none or 0.1",
+            rich_help_panel=_STEP,
+        ),
+    ] = None,
+    max_lr: Annotated[
+        float | None,
+        typer.Option(help="progress: largest learning rate.", show_default="1e9", rich_help_panel=_STEP),
+    ] = None,
+    decay: Annotated[
+        float | None,
+        typer.Option(help="L2 decay towards the mean image.", show_default="0", rich_help_panel=_REGULARISERS),
+    ] = None,
+    blur: Annotated[
+        float | None,
+        typer.Option(
+            help="Standard deviation of a Gaussian blur, pixels.", show_default="0", rich_help_panel=_REGULARISERS
+        ),
+    ] = None,
+    blur_every: Annotated[
+        int | None, typer.Option(help="Blur every so many steps.", show_default="1", rich_help_panel=_REGULARISERS)
+    ] = None,
+    small_norm: Annotated[
+        float | None,
+        typer.Option(
+            help="Percentage of pixels of smallest norm to reset.", show_default="0", rich_help_panel=_REGULARISERS
+        ),
+    ] = None,
+    small_contribution: Annotated[
+        float | None,
+        typer.Option(
+            help="Percentage of pixels of smallest contribution to reset.",
+            show_default="0",
+            rich_help_panel=_REGULARISERS,
+        ),
+    ] = None,
+    total_variation: Annotated[
+        float | None,
+        typer.Option(help="Step against total variation, of 255.", show_default="0", rich_help_panel=_REGULARISERS),
+    ] = None,
+    jitter: Annotated[
+        int | None,
+        typer.Option(help="Random shift of each look, pixels.", show_default="0", rich_help_panel=_REGULARISERS),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same images.")] = 0,
+    batch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Images that climb at the same time.", show_default="what suits the device"),
+    ] = None,
+    device: options.Device = "auto",
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Run folder to write.", show_default="a new one below runs/")
+    ] = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Make, for some classes or all, an image the classifier is sure about by gradient ascent."""
+    from neatfool.errors import ConfigError
+    from neatfool.experiments.ascent import ascend, ascent_settings
+    from neatfool.runs import default_path
+    from neatfool.search import ModelConfig
+
+    if sum((class_name is not None, classes is not None, all_classes)) > 1:
+        raise ConfigError("Choose one of --class, --classes and --all.")
+    if class_name is None and classes is None and not all_classes and sample is None:
+        raise ConfigError("Say for which classes to climb: --class C, --classes LIST, --sample N or --all.")
+    given: dict[str, Any] = {
+        "objective": objective and objective.value,
+        "start": start,
+        "steps": steps,
+        "all_steps": all_steps,
+        "parametrisation": parametrisation and parametrisation.value,
+        "optimiser": optimiser and optimiser.value,
+        "lr": lr,
+        "early_progress": early_progress,
+        "late_progress": late_progress,
+        "max_lr": max_lr,
+        "decay": decay,
+        "blur": blur,
+        "blur_every": blur_every,
+        "small_norm": small_norm,
+        "small_contribution": small_contribution,
+        "total_variation": total_variation,
+        "jitter": jitter,
+        "batch": batch,
+    }
+    settings = ascent_settings({name: value for name, value in given.items() if value is not None})
+    network = ModelConfig(name=model, weights=options.stored_weights(weights), device=device)
+    with graceful_interrupt() as interrupted, ascent_progress(quiet=quiet) as progress:
+        result = ascend(
+            network,
+            classes=classes if class_name is None else [class_name],
+            sample=sample,
+            settings=settings,
+            seed=seed,
+            out=out or default_path(model, "ascend"),
+            on_step=progress,
+            stop=interrupted,
+        )
+    return _finish(result, json=json, quiet=quiet)
+
+
+def resume(run: Path, *, json: bool, quiet: bool) -> int:
+    """Continues an ascent and says how it went, like `neatfool ascend`."""
+    from neatfool.experiments.ascent import resume_ascent
+
+    with graceful_interrupt() as interrupted, ascent_progress(quiet=quiet) as progress:
+        result = resume_ascent(run, on_step=progress, stop=interrupted)
+    return _finish(result, json=json, quiet=quiet)
+
+
+def _finish(result: Any, *, json: bool, quiet: bool) -> int:
+    """Draws gallery and report of an ascent, says how it went, and returns the exit code."""
+    draw_pages(result.folder)
+    summary = result.summary()
+    if json:
+        print_json(summary)
+    elif not quiet:
+        rows = {
+            "images": f"{summary['finished']} of {summary['classes']} finished",
+            "passes": f"{summary['passes']:,} forward and backward in {summary['seconds']:,.1f} s",
+            "median confidence": percent(summary["median_confidence"]),
+            "mean, lowest": f"{percent(summary['mean_confidence'])}, {percent(summary['min_confidence'])}",
+        }
+        for threshold, count in summary["reached"].items():
+            median = summary["median_steps_to"][threshold]
+            after = "" if median is None else f", after {median:g} steps (median)"
+            rows[f"reached {100 * float(threshold):g} %"] = f"{count} of {summary['classes']} classes{after}"
+        title = f"{summary['model']} fooled by gradient ascent ({summary['objective']}, {summary['optimiser']}"
+        print_table(rows, title=f"{title}, seed {summary['seed']})")
+        print_places(result.folder)
+    return 0 if result.done else 130

@@ -1,0 +1,7 @@
+"""Gradient ascent on a class unit: the paper's second way to images that fool a classifier."""
+
+from neatfool.experiments.ascent.loop import ascend, resume_ascent
+from neatfool.experiments.ascent.result import THRESHOLDS, AscentResult
+from neatfool.experiments.ascent.settings import AscentSettings, ascent_settings
+
+__all__ = ["THRESHOLDS", "AscentResult", "AscentSettings", "ascend", "ascent_settings", "resume_ascent"]

@@ -1,0 +1,420 @@
+"""The ascent itself: a batch of images, each climbing for its own class, that the next ones enter as others finish."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from neatfool.classifiers import Classifier
+from neatfool.errors import ConfigError, RunError
+from neatfool.experiments.ascent.fourier import Fourier
+from neatfool.experiments.ascent.regularisers import regularise
+from neatfool.experiments.ascent.result import THRESHOLDS, AscentResult
+from neatfool.experiments.ascent.settings import STARTS, AscentConfig, AscentSettings, class_list, read_ascent_config
+from neatfool.experiments.ascent.start import mean_image, read_start, shift, start_image
+from neatfool.experiments.ascent.steps import adam_moments, step
+from neatfool.runs import COMMAND_LINE_LIMIT, RunFolder, expect
+from neatfool.search import (
+    ModelConfig,
+    classifier_of,
+    confidence_statistics,
+    describe_classifier,
+    image_shape,
+    load_model,
+)
+
+_CHECKPOINT_SECONDS = 60.0
+
+Metrics = dict[str, float | int]
+OnStep = Callable[[Metrics], None]
+Stop = Callable[[], bool]
+
+
+def ascend(
+    classifier: Classifier | ModelConfig,
+    *,
+    classes: str | Sequence[str | int] | None = None,
+    sample: int | None = None,
+    settings: AscentSettings | None = None,
+    seed: int = 0,
+    out: Path | str | None = None,
+    on_step: OnStep | None = None,
+    stop: Stop | None = None,
+) -> AscentResult:
+    """Climbs the gradient of a class unit to an image of every class (paper section 3.3 and its supplement).
+
+    In every step the network sees the image as it would be stored, rounded to 8 bits, so that what is recorded is true
+    of the stored image; the step is taken on the image before rounding. The class unit is reached through
+    `Classifier.logits`, preprocessing included (with ten crops: of the centre crop), and every image is judged by
+    `Classifier.confidences` in the end.
+
+    Args:
+        classifier: the network to fool, or how to load it.
+        classes: indices or names, listed or as in "0-4,9,goldfish"; all by default.
+        sample: climb only for so many of these classes, drawn by the seed.
+        settings: how to climb.
+        seed: the same seed gives the same start for a class, whatever other classes climb.
+        out: run folder to write; None keeps everything in memory.
+        on_step: called after each step with its metrics: generation (steps of the whole batch), evaluations (images sent
+            forward and backward), classes, finished (of these), statistics of the confidence over all classes (0 for
+            those not begun), and seconds.
+        stop: asked before each step; True ends the ascent there, to be resumed.
+
+    Raises:
+        ConfigError: more classes are to be drawn than there are.
+        DataError: the image to start from cannot be read.
+        ModelError: there is no such class, or the classifier cannot be loaded.
+        RunError: the run folder cannot be written.
+    """
+    settings = settings or AscentSettings()
+    if isinstance(classifier, ModelConfig):
+        model = classifier
+        classifier = load_model(model)
+    else:
+        model = ModelConfig(name=classifier.name, weights=classifier.weights, crops=classifier.crops)
+    if settings.start not in STARTS:
+        settings = settings.model_copy(update={"start": str(Path(settings.start).resolve())})
+    if classes is None:
+        chosen = list(range(classifier.n_classes))
+    elif isinstance(classes, str):
+        chosen = classifier.classes(classes)
+    else:
+        chosen = list(dict.fromkeys(map(classifier.class_index, classes)))
+    if sample is not None:
+        if not 1 <= sample <= len(chosen):
+            raise ConfigError(f"{sample} classes cannot be drawn from {len(chosen)}; ask for 1 to {len(chosen)}.")
+        chosen = sorted(np.random.default_rng(seed).choice(chosen, sample, replace=False).tolist())
+    config = AscentConfig(
+        **settings.model_dump(exclude={"batch"}),
+        batch=settings.batch or min(classifier.chunk, len(chosen)),
+        model=model,
+        seed=seed,
+        classes=class_list(chosen),
+    )
+    given = read_start(settings, classifier)
+    with ExitStack() as stack:
+        folder = None
+        if out is not None:
+            manifest = describe_classifier(classifier, command="ascend")
+            command_line = config.command_line()
+            if len(command_line) <= COMMAND_LINE_LIMIT:
+                manifest["command_line"] = command_line
+            folder = RunFolder.create(Path(out), config=config.model_dump(), manifest=manifest)
+            stack.enter_context(folder.lock())
+        ascent = _Ascent(config, classifier, given, folder)
+        ascent.run(on_step, stop)
+        return ascent.result()
+
+
+def resume_ascent(
+    path: Path | str,
+    *,
+    classifier: Classifier | None = None,
+    on_step: OnStep | None = None,
+    stop: Stop | None = None,
+) -> AscentResult:
+    """Continues an ascent exactly as if it had never stopped.
+
+    Args:
+        path: the run folder.
+        classifier: the network, where `load_classifier` cannot find it by name.
+        on_step: as for `ascend`.
+        stop: as for `ascend`.
+
+    Raises:
+        ModelError: the classifier cannot be loaded.
+        RunError: the folder is not an ascent, is damaged, or belongs to another classifier.
+    """
+    folder = RunFolder.open(Path(path))
+    if folder.manifest.command != "ascend":
+        raise RunError(f"{path} was made by `neatfool {folder.manifest.command}`, not by `neatfool ascend`.")
+    try:
+        config = read_ascent_config(folder.config)
+    except ConfigError as error:
+        raise RunError(f"{folder.path / 'config.toml'} does not describe an ascent: {error}") from error
+    with folder.lock():
+        ascent = _Ascent.restored(config, classifier_of(folder, config.model, classifier), folder)
+        ascent.run(on_step, stop)
+        return ascent.result()
+
+
+class _Ascent:
+    """The state of an ascent. A class is addressed by its cell, its position in the settings' classes."""
+
+    def __init__(
+        self, config: AscentConfig, classifier: Classifier, given: NDArray[np.uint8] | None, folder: RunFolder | None
+    ) -> None:
+        self.classes = classifier.classes(config.classes)
+        cells = len(self.classes)
+        shape = image_shape(classifier)
+        device = classifier.device
+        self.config = config
+        self.classifier = classifier
+        self.folder = folder
+        self.given = given
+        self.mean = mean_image(classifier)
+        self.fourier = Fourier(shape, device) if config.parametrisation == "fourier" else None
+        self.generation = 0
+        self.passes = 0
+        self.seconds = 0.0
+        self.confidence = np.zeros(cells, np.float32)
+        self.steps = np.zeros(cells, np.int64)
+        self.begun = 0
+        self.finished = np.zeros(cells, np.bool_)
+        self.threshold_steps = np.full((cells, len(THRESHOLDS)), -1, np.int64)
+        self.images = np.zeros((cells, *shape), np.uint8)
+        self.threshold_images: dict[tuple[int, float], NDArray[np.uint8]] = {}
+        self.climbing = np.zeros(0, np.int64)
+        """Cells of the images in the batch; the next two hold those images and Adam's moments."""
+        self.pixels = torch.zeros((0, *shape), device=device)
+        parameters = shape if self.fourier is None else (shape[0], shape[1], shape[2] // 2 + 1, 2)
+        self.moments = adam_moments((0, *parameters), device) if config.optimiser == "adam" else None
+        self._batch = config.batch or cells
+        self._unjudged: list[int] = []
+        self._classes = torch.tensor(self.classes, device=device)
+        self._mean = torch.from_numpy(self.mean).to(device)
+
+    def run(self, on_step: OnStep | None, stop: Stop | None) -> None:
+        """Climbs until every image is finished or `stop` says so, writing as it goes."""
+        before, begin = self.seconds, time.perf_counter()
+        saved = -math.inf
+        self._fill()
+        while len(self.climbing) and not (stop and stop()):
+            self._step()
+            self._fill()
+            self.generation += 1
+            now = time.perf_counter()
+            self.seconds = before + now - begin
+            row = self._record()
+            if on_step:
+                on_step(row)
+            # The first step is written at once, so that whatever happens later there is something to resume.
+            if self.folder and now - saved > _CHECKPOINT_SECONDS:
+                self._save()
+                saved = time.perf_counter()
+        self._save()
+        self.seconds = before + time.perf_counter() - begin
+
+    def result(self) -> AscentResult:
+        """What was found so far."""
+        names = self.classifier.class_names
+        return AscentResult(
+            config=self.config,
+            class_names=tuple(names[index] for index in self.classes),
+            classes=np.array(self.classes, np.int64),
+            confidence=self.confidence,
+            images=self.images,
+            steps=self.steps,
+            finished=self.finished,
+            threshold_steps=self.threshold_steps,
+            threshold_images=self.threshold_images,
+            passes=self.passes,
+            seconds=self.seconds,
+            folder=self.folder,
+        )
+
+    def _fill(self) -> None:
+        """Lets the next classes into the batch."""
+        new = range(self.begun, min(len(self.steps), self.begun + self._batch - len(self.climbing)))
+        if not new:
+            return
+        start = self.config.start if self.given is None else self.given
+        images = [start_image(start, self.mean, self.classes[cell], self.config.seed) for cell in new]
+        self.pixels = torch.cat([self.pixels, torch.from_numpy(np.stack(images)).to(self.pixels.device)])
+        if self.moments is not None:
+            zeros = adam_moments((len(new), *self.moments.shape[2:]), self.moments.device)
+            self.moments = torch.cat([self.moments, zeros])
+        self.climbing = np.append(self.climbing, np.array(new, np.int64))
+        self.begun = new.stop
+
+    def _step(self) -> None:
+        """One pass forward and backward of the whole batch; images that have arrived leave, the others take a step."""
+        cells, settings = self.climbing, self.config
+        taken = self.steps[cells]
+        shifts = self._shifts(cells, taken)
+        seen = _rolled(self.pixels, shifts).round().requires_grad_()
+        logits = self.classifier.logits(seen).float()
+        rows = torch.arange(len(cells), device=logits.device)
+        targets = self._classes[torch.from_numpy(cells).to(logits.device)]
+        log_p = logits.log_softmax(1)[rows, targets]
+        p = log_p.exp()
+        objectives = {"logit": logits[rows, targets], "probability": p, "log-probability": log_p}
+        objective = objectives[settings.objective]
+        (gradient,) = torch.autograd.grad(objective.sum(), seen)
+        self.passes += len(cells)
+
+        confidence = p.detach().double().cpu().numpy()
+        self.confidence[cells] = confidence
+        arrived = taken >= settings.steps
+        if not settings.goes_on:
+            arrived |= confidence >= THRESHOLDS[-1]
+        looked = seen.detach()
+        self._pass_thresholds(cells, confidence, taken, looked)
+        self._leave(cells[arrived], looked[torch.from_numpy(arrived)])
+
+        stay = torch.from_numpy(np.flatnonzero(~arrived)).to(looked.device)
+        self.climbing = cells[~arrived]
+        if self.moments is not None:
+            self.moments = self.moments[stay]
+        self.pixels = self.pixels[stay]
+        if len(stay):
+            back = [(-down, -right) for (down, right), out in zip(shifts, arrived, strict=True) if not out]
+            gradient = _rolled(gradient[stay], back)
+            self._move(gradient, p.detach()[stay], torch.from_numpy(taken[~arrived]).to(looked.device))
+            self.steps[self.climbing] += 1
+
+    def _move(self, gradient: Tensor, p: Tensor, taken: Tensor) -> None:
+        """Moves the images in the batch up their gradients and regularises them."""
+        if self.fourier is None:
+            change = step(gradient, p, self.moments, taken, self.config)
+        else:
+            change = self.fourier.to_pixels(
+                step(self.fourier.to_parameters(gradient), p, self.moments, taken, self.config)
+            )
+        self.pixels = regularise(self.pixels + change, gradient, self._mean, taken + 1, self.config)
+
+    def _shifts(self, cells: NDArray[np.int64], taken: NDArray[np.int64]) -> list[tuple[int, int]]:
+        """How far each image is shifted in this step; not at all in its last look."""
+        jitter, steps = self.config.jitter, self.config.steps
+        return [
+            shift(jitter, self.classes[cell], self.config.seed, int(count)) if jitter and count < steps else (0, 0)
+            for cell, count in zip(cells, taken, strict=True)
+        ]
+
+    def _pass_thresholds(
+        self, cells: NDArray[np.int64], confidence: NDArray[np.float64], taken: NDArray[np.int64], looked: Tensor
+    ) -> None:
+        """Records step and image where a threshold is reached for the first time."""
+        for number, threshold in enumerate(THRESHOLDS):
+            first = np.flatnonzero((confidence >= threshold) & (self.threshold_steps[cells, number] < 0))
+            if not len(first):
+                continue
+            self.threshold_steps[cells[first], number] = taken[first]
+            images = {self.classes[cells[row]]: image for row, image in zip(first, _bytes(looked[first]), strict=True)}
+            self.threshold_images |= {(index, threshold): image for index, image in images.items()}
+            if self.folder:
+                self.folder.write_images(images, label=str(threshold), sync=True)
+
+    def _leave(self, cells: NDArray[np.int64], looked: Tensor) -> None:
+        """Takes finished images out; they are judged a chunk of the classifier at a time."""
+        self.images[cells] = _bytes(looked)
+        self.finished[cells] = True
+        self._unjudged += cells.tolist()
+        while len(self._unjudged) >= self.classifier.chunk:
+            self._judge(self._unjudged[: self.classifier.chunk])
+            del self._unjudged[: self.classifier.chunk]
+
+    def _judge(self, cells: list[int]) -> None:
+        """Lets the classifier itself say what it thinks of stored images, and writes them."""
+        scores = self.classifier.confidences(self.images[cells])
+        classes = [self.classes[cell] for cell in cells]
+        self.confidence[cells] = scores[np.arange(len(cells)), classes]
+        if self.folder:
+            self.folder.write_images(dict(zip(classes, self.images[cells], strict=True)), sync=True)
+
+    def _record(self) -> Metrics:
+        row: Metrics = {
+            "generation": self.generation,
+            "evaluations": self.passes,
+            "classes": len(self.finished),
+            "finished": int(self.finished.sum()),
+            **confidence_statistics(self.confidence),
+            "seconds": round(self.seconds, 3),
+        }
+        if self.folder:
+            self.folder.append_metrics(row)
+        return row
+
+    def _save(self) -> None:
+        """Judges what is in the works, and writes checkpoint and pictures into the run folder, if there is one."""
+        self.images[self.climbing] = _bytes(self.pixels.round())
+        self._judge([*self._unjudged, *self.climbing.tolist()])
+        self._unjudged.clear()
+        if self.folder is None:
+            return
+        begun = np.arange(len(self.steps)) < self.begun
+        arrays: dict[str, NDArray[Any]] = {
+            "archive.classes": np.array(self.classes, np.int64),
+            "archive.confidence": np.where(begun, self.confidence, np.float32(-1)),
+            "archive.id": np.where(begun, np.arange(len(begun)), -1),
+            "archive.generation": self.steps,
+            "ascent.finished": self.finished,
+            "ascent.threshold_steps": self.threshold_steps,
+            "ascent.climbing": self.climbing,
+            "ascent.pixels": self.pixels.cpu().numpy(),
+        }
+        if self.moments is not None:
+            arrays["ascent.moments"] = self.moments.cpu().numpy()
+        if self.given is not None:
+            arrays["ascent.start"] = self.given
+        self.folder.save_checkpoint(arrays, {"generation": str(self.generation), "passes": str(self.passes)})
+
+    @classmethod
+    def restored(cls, config: AscentConfig, classifier: Classifier, folder: RunFolder) -> _Ascent:
+        """An ascent as its checkpoint left it.
+
+        Raises:
+            RunError: the checkpoint or an image is damaged, or they contradict each other.
+        """
+        arrays, metadata = folder.load_checkpoint()
+        shape = folder.manifest.image_shape
+        if shape != image_shape(classifier):
+            raise RunError(f"{folder.path} was made for another classifier than {classifier.name}.")
+        given = expect(arrays, "ascent.start", np.uint8, shape, ndim=3) if "ascent.start" in arrays else None
+        ascent = cls(config, classifier, given, folder)
+        cells = len(ascent.classes)
+        counts = [metadata.get(name, "") for name in ("generation", "passes")]
+        if not all(count.isdecimal() for count in counts):
+            raise RunError(f"The checkpoint of {folder.path} does not say which step it is of; it is damaged.")
+        ascent.generation, ascent.passes = map(int, counts)
+        confidence = expect(arrays, "archive.confidence", np.float32, (cells,), ndim=1)
+        ascent.begun = int((confidence >= 0).sum())
+        ascent.confidence = confidence.clip(0)
+        ascent.steps = expect(arrays, "archive.generation", np.int64, (cells,), ndim=1)
+        ascent.finished = expect(arrays, "ascent.finished", np.bool_, (cells,), ndim=1)
+        ascent.threshold_steps = expect(arrays, "ascent.threshold_steps", np.int64, (cells, len(THRESHOLDS)), ndim=2)
+        ascent.climbing = expect(arrays, "ascent.climbing", np.int64, (None,), ndim=1)
+        if not np.array_equal(np.sort(ascent.climbing), np.flatnonzero(~ascent.finished[: ascent.begun])):
+            raise RunError(f"The checkpoint of {folder.path} contradicts itself about what is finished; it is damaged.")
+        count = len(ascent.climbing)
+        pixels = expect(arrays, "ascent.pixels", np.float32, (count, *shape), ndim=4)
+        ascent.pixels = torch.from_numpy(pixels).to(classifier.device)
+        if ascent.moments is not None:
+            stored = expect(arrays, "ascent.moments", np.float32, (count, *ascent.moments.shape[1:]))
+            ascent.moments = torch.from_numpy(stored).to(classifier.device)
+        for cell, index in enumerate(ascent.classes[: ascent.begun]):
+            ascent.images[cell] = _planes(folder.image(index))
+            for number, threshold in enumerate(THRESHOLDS):
+                if ascent.threshold_steps[cell, number] >= 0:
+                    ascent.threshold_images[index, threshold] = _planes(folder.image(index, str(threshold)))
+        folder.truncate_metrics(ascent.generation)
+        rows = folder.metrics()
+        ascent.seconds = float(rows[-1]["seconds"]) if rows else 0.0
+        return ascent
+
+
+def _rolled(images: Tensor, shifts: list[tuple[int, int]]) -> Tensor:
+    """Each image shifted down and to the right around the edges; the images themselves if none is shifted."""
+    if not any(down or right for down, right in shifts):
+        return images
+    return torch.stack([image.roll(by, (-2, -1)) for image, by in zip(images, shifts, strict=True)])
+
+
+def _bytes(images: Tensor) -> NDArray[np.uint8]:
+    """Whole numbers in [0, 255] as uint8 on the host."""
+    array: NDArray[np.uint8] = images.to(torch.uint8).cpu().numpy()
+    return array
+
+
+def _planes(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An image (H, W[, 3]) as (C, H, W)."""
+    return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)

@@ -1,0 +1,77 @@
+"""Where an ascent starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from neatfool.classifiers import Classifier
+from neatfool.classifiers.datasets import read_photograph
+from neatfool.errors import DataError
+from neatfool.experiments.ascent.settings import STARTS, AscentSettings
+
+
+def mean_image(classifier: Classifier) -> NDArray[np.float32]:
+    """The mean of the classifier's normalisation in every pixel, float32 (C, H, W) in [0, 255]."""
+    mean = np.array(classifier.mean, np.float32) / np.float32(classifier.scale)
+    height, width = classifier.image_size
+    return np.broadcast_to(mean.clip(0, 255)[:, None, None], (classifier.channels, height, width)).copy()
+
+
+def read_start(settings: AscentSettings, classifier: Classifier) -> NDArray[np.uint8] | None:
+    """The image to start from, uint8 (C, H, W), if the settings name a file.
+
+    An image of another size than the classifier's is resized and cropped like a photograph.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if settings.start in STARTS:
+        return None
+    path = Path(settings.start)
+    height, width = classifier.image_size
+    try:
+        with Image.open(path) as file:
+            if file.size == (width, height):
+                pixels = np.array(file.convert("L" if classifier.channels == 1 else "RGB"))
+                return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    except FileNotFoundError as error:
+        raise DataError(
+            f"There is no image {path} to start from; give {', '.join(STARTS)} or an image file."
+        ) from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path} cannot be read as an image ({error}); start from another.") from error
+    return read_photograph(path, classifier)
+
+
+def start_image(
+    start: str | NDArray[np.uint8], mean: NDArray[np.float32], class_index: int, seed: int
+) -> NDArray[np.float32]:
+    """The image a class starts from: the same for the same seed and class, whatever else climbs.
+
+    Args:
+        start: one of `STARTS`, or the image itself.
+        mean: the mean image.
+        class_index: the class.
+        seed: of the ascent.
+
+    Returns:
+        float32 (C, H, W) in [0, 255].
+    """
+    if isinstance(start, np.ndarray):
+        return start.astype(np.float32)
+    generator = np.random.default_rng((seed, class_index))
+    if start == "uniform":
+        return generator.uniform(0, 255, mean.shape).astype(np.float32)
+    if start == "mean":
+        return mean.copy()
+    return (mean + generator.standard_normal(mean.shape, np.float32)).clip(0, 255)
+
+
+def shift(jitter: int, class_index: int, seed: int, taken: int) -> tuple[int, int]:
+    """How far down and to the right the network sees the image shifted, each within ± jitter."""
+    down, right = np.random.default_rng((seed, class_index, taken)).integers(-jitter, jitter + 1, 2)
+    return int(down), int(right)
