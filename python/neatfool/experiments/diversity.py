@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from neatfool.experiments.rank_correlation import RankCorrelation, mantel, overl
 from neatfool.runs import RunFolder
 from neatfool.search.archive import Archive
 from neatfool.search.config import EvolveConfig, Neat
-from neatfool.search.evolve import load_search
+from neatfool.search.evolve import load_model, load_search
 from neatfool.search.lineage import Lineage
 
 COMPARED_SIDE = 32
@@ -63,24 +64,24 @@ class DiversityResult:
         confidence: the classifier's confidence in their class, float32 (R, K).
         features: their penultimate activations in the classifier, float32 (R, K, F).
         distances: float32 (R, K, R, K), from every elite to every other:
-            "pixels": mean absolute difference, 1 is black to white; larger pictures are averaged down to 32 pixels first;
+            "pixels": mean absolute difference, 1 is black to white; large pictures are averaged to 32 pixels first;
             "features": cosine distance of the penultimate activations;
-            "structure" (CPPNs only): weighted Jaccard distance of the counts of connections by the kinds of their two nodes
-            (input, activation, output), in [0, 1]; needs no common numbering of genes;
-            "compatibility" (CPPNs only): NEAT's distance with the settings of `Neat()`. Runs number their genes each in its own
-            way, so it is NaN between different runs.
+            "structure" (CPPNs only): weighted Jaccard distance of the counts of connections by the kinds of their two
+            nodes (input, activation, output), in [0, 1]; needs no common numbering of genes;
+            "compatibility" (CPPNs only): NEAT's distance with the settings of `Neat()`. Each run numbers its genes in
+            its own way, so it is NaN between different runs.
         nodes: output and hidden nodes of each genome, (R, K); None unless all are CPPNs.
         connections: connections of each genome, (R, K); None unless all are CPPNs.
         relatedness: float (K, K), how closely classes are related:
             "class weights": cosine similarity of their weight vectors in the last layer;
             "hierarchy": as given.
-        shared_ancestors: common share of the ancestors (lines of first parents) of the elites of two classes, in [0, 1],
-            (R, K, K).
+        shared_ancestors: common share of the ancestors (lines of first parents) of the elites of two classes, in
+            [0, 1], (R, K, K).
         class_changes: how often the line of each elite moved from one class to another, int64 (R, K).
         correlations: whether related classes have similar images and ancestors.
-        same_class: for each of `distances` between runs, the chance that a pair of elites of one class is closer than a pair of
-            two classes (0.5: the class makes no difference), and the share of relabelled runs (permutation test, one-sided)
-            in which elites of one class are as close on average.
+        same_class: for each of `distances` between runs, the chance that a pair of elites of one class is closer than a
+            pair of two classes (0.5: the class makes no difference), and the share of relabelled runs (permutation
+            test, one-sided) in which elites of one class are as close on average.
     """
 
     runs: tuple[str, ...]
@@ -101,8 +102,9 @@ class DiversityResult:
     same_class: dict[str, tuple[float, float]]
 
     def groups(self, measure: str) -> dict[str, Float]:
-        """The distances between elites of the same class in different runs, of different classes in different runs, and of
-        different classes in the same run; each pair once.
+        """The distances between elites of one class, of two classes in different runs, and in the same run.
+
+        Each pair counts once.
         """
         distance = self.distances[measure]
         count, size = distance.shape[:2]
@@ -166,15 +168,19 @@ class DiversityResult:
         }
         if measure in self.same_class:
             closer, p = self.same_class[measure]
-            figures |= {"same_class_closer": _number(closer), "p": _number(p), "nearest_same_class": self.nearest_same_class(measure)}
+            figures |= {
+                "same_class_closer": _number(closer),
+                "p": _number(p),
+                "nearest_same_class": self.nearest_same_class(measure),
+            }
         return figures
 
     def _complexity(self, run: int) -> dict[str, Any]:
-        assert self.nodes is not None and self.connections is not None  # noqa: S101
+        nodes, connections = self.nodes, self.connections
         return {
             "run": self.runs[run],
-            "mean_nodes": float(self.nodes[run].mean()),
-            "mean_connections": float(self.connections[run].mean()),
+            "mean_nodes": None if nodes is None else float(nodes[run].mean()),
+            "mean_connections": None if connections is None else float(connections[run].mean()),
         }
 
     def _class_summary(self, cell: int) -> dict[str, Any]:
@@ -205,6 +211,19 @@ class _Loaded:
     cells: NDArray[np.int64]
 
 
+def load_common_classifier(runs: Sequence[RunFolder], *, device: str = "auto") -> Classifier:
+    """The classifier that the first of some runs was evolved against.
+
+    Raises:
+        ConfigError: there are fewer than two runs.
+        ModelError: the classifier cannot be loaded.
+        RunError: the first run is damaged or was not made by `evolve`.
+    """
+    _check_count(runs)
+    config, _, _ = load_search(runs[0])
+    return load_model(config.model.model_copy(update={"device": device}))
+
+
 def diversity(
     runs: Sequence[RunFolder],
     classifier: Classifier,
@@ -219,7 +238,7 @@ def diversity(
     Args:
         runs: two runs or more, of different seeds.
         classifier: the classifier they were evolved against.
-        hierarchy: how closely its classes are related, shape (all classes, all classes), as from `hierarchy_similarity`.
+        hierarchy: how closely its classes are related, (all classes, all classes), as from `hierarchy_similarity`.
         permutations: relabellings of each permutation test.
         seed: of the permutation tests.
         progress: told what is done next.
@@ -230,12 +249,11 @@ def diversity(
         RunError: a run is damaged, was not made by `evolve` or for another classifier, or the runs share no class.
     """
     say = progress or (lambda text: None)
-    if len(runs) < 2:
-        raise ConfigError("Diversity compares at least two runs of different seeds; give two run folders or more.")
+    _check_count(runs)
     layer = last_layer(classifier.module, classifier.n_classes)
     if layer is None:
         raise ModelError(
-            f"{classifier.name} has no last linear layer or 1x1 convolution, so that its images cannot be compared by features."
+            f"{classifier.name} has no last linear layer or 1x1 convolution, so that images cannot be compared by features."
         )
     say("reading the runs")
     loaded, classes = _load(runs, classifier)
@@ -300,8 +318,8 @@ def class_distances(distance: Float, *, same_run: bool) -> NDArray[np.float64]:
 def connection_kinds(genomes: _core.CppnGenomes) -> NDArray[np.int64]:
     """How many enabled connections each genome has by the kinds of the two nodes they join.
 
-    A source is one of the four inputs or a node of some activation; a target is a hidden node of some activation or one of
-    the outputs.
+    A source is one of the four inputs or a node of some activation; a target is a hidden node of some activation or one
+    of the outputs.
 
     Returns:
         Counts, shape (N, kinds).
@@ -315,7 +333,9 @@ def connection_kinds(genomes: _core.CppnGenomes) -> NDArray[np.int64]:
         nodes = slice(node_ends[index] - arrays["node_counts"][index], node_ends[index])
         genes = slice(ends[index] - arrays["connection_counts"][index], ends[index])
         kind = {node: node for node in range(inputs)}
-        activations = dict(zip(arrays["node_ids"][nodes].tolist(), arrays["node_activations"][nodes].tolist(), strict=True))
+        activations = dict(
+            zip(arrays["node_ids"][nodes].tolist(), arrays["node_activations"][nodes].tolist(), strict=True)
+        )
         kind |= {node: inputs + activation for node, activation in activations.items()}
         for source, target, enabled in zip(
             arrays["sources"][genes].tolist(), arrays["targets"][genes].tolist(), arrays["enabled"][genes], strict=True
@@ -327,17 +347,27 @@ def connection_kinds(genomes: _core.CppnGenomes) -> NDArray[np.int64]:
     return counts
 
 
+def _check_count(runs: Sequence[RunFolder]) -> None:
+    if len(runs) < 2:
+        raise ConfigError("Diversity compares at least two runs of different seeds; give two run folders or more.")
+    paths = [run.path.resolve() for run in runs]
+    if len(set(paths)) < len(paths):
+        raise ConfigError("A run is given twice; give runs of different seeds.")
+
+
 def _load(runs: Sequence[RunFolder], classifier: Classifier) -> tuple[list[_Loaded], NDArray[np.int64]]:
     digest = classifier.weights_hash()
     searches = []
     for folder in runs:
         if folder.manifest.weights_hash != digest:
             raise RunError(
-                f"{folder.path} was evolved against {folder.manifest.model} with other weights than those compared by; compare "
-                "runs against one classifier."
+                f"{folder.path} was evolved against another classifier than the one compared by, or other weights of it; "
+                "compare runs against one classifier."
             )
         if folder.manifest.image_shape != (classifier.channels, *classifier.image_size):
-            raise RunError(f"{folder.path} has images of another size than the first run; compare runs of equal --crops.")
+            raise RunError(
+                f"{folder.path} has images of another size than the first run; compare runs of equal --crops."
+            )
         searches.append(load_search(folder))
     common = set.intersection(*(set(strategy.archive.classes.tolist()) for _, strategy, _ in searches))
     if not common:
@@ -355,7 +385,10 @@ def _pixel_distances(images: NDArray[np.uint8]) -> Float:
     pixels = torch.from_numpy(images).float() / 255
     height, width = pixels.shape[2:]
     if max(height, width) > COMPARED_SIDE:
-        small = [adaptive_avg_pool2d(one, (min(height, COMPARED_SIDE), min(width, COMPARED_SIDE))) for one in pixels.split(64)]
+        small = [
+            adaptive_avg_pool2d(one, (min(height, COMPARED_SIDE), min(width, COMPARED_SIDE)))
+            for one in torch.split(pixels, 64)
+        ]
         pixels = torch.cat(small)
     flat = pixels.flatten(1)
     mean: Float = (torch.cdist(flat, flat, p=1) / flat.shape[1]).numpy()
@@ -386,7 +419,7 @@ def _lines(run: _Loaded) -> list[tuple[set[int], int]]:
     for cell in run.cells.tolist():
         births = run.lineage.ancestry(int(run.archive.ids[cell]))
         held = [int(run.archive.classes[cell]), *(one.class_index for one in births if one.class_index is not None)]
-        changes = sum(one != other for one, other in zip(held, held[1:], strict=False))
+        changes = sum(one != other for one, other in pairwise(held))
         lines.append(({one.id for one in births}, changes))
     return lines
 
@@ -405,7 +438,9 @@ def _correlations(
             for same_run in (False, True):
                 if measure == "compatibility" and not same_run:
                     continue
-                result = mantel(related, -class_distances(distance, same_run=same_run), permutations=permutations, seed=seed)
+                result = mantel(
+                    related, -class_distances(distance, same_run=same_run), permutations=permutations, seed=seed
+                )
                 found.append(Correlation(name, measure, "same run" if same_run else "different runs", result))
         result = mantel(related, shared.mean(0), permutations=permutations, seed=seed)
         found.append(Correlation(name, "ancestors", "same run", result))

@@ -106,7 +106,12 @@ def fit_images(images: NDArray[np.uint8], classifier: Classifier) -> NDArray[np.
         return images
     size = list(classifier.image_size)
     parts = [
-        resize(torch.from_numpy(images[start : start + _RESAMPLE_AT_ONCE]), size, InterpolationMode.BILINEAR, antialias=True)
+        resize(
+            torch.from_numpy(images[start : start + _RESAMPLE_AT_ONCE]),
+            size,
+            InterpolationMode.BILINEAR,
+            antialias=True,
+        )
         for start in range(0, len(images), _RESAMPLE_AT_ONCE)
     ]
     fitted: NDArray[np.uint8] = torch.cat(parts).numpy()
@@ -147,7 +152,9 @@ def _load_source(folder: RunFolder) -> Classifier | None:
         classifier = load_model(ModelConfig.model_validate(settings))
     except (NeatfoolError, ValidationError) as error:
         reason = str(error).partition("\n")[0]
-        log.warning("%s: its own classifier cannot be loaded, so there is no agreement with it: %s", folder.path, reason)
+        log.warning(
+            "%s: its own classifier cannot be loaded, so there is no agreement with it: %s", folder.path, reason
+        )
         return None
     if classifier.weights_hash() != folder.manifest.weights_hash:
         log.warning("%s: its classifier has other weights now, so there is no agreement with it.", folder.path)
@@ -163,7 +170,9 @@ def _labelled_files(folder: Path, class_names: Sequence[str]) -> list[tuple[Path
         return [(file, _class_of(file, file.stem, class_names)) for file in files]
     parts = {part: _pictures_in(part) for part in sorted(folder.iterdir()) if part.is_dir()}
     if not any(parts.values()):
-        raise DataError(f"{folder} is no run folder and holds no pictures called <class>.png, nor a folder for each class.")
+        raise DataError(
+            f"{folder} is no run folder and holds no pictures called <class>.png, nor a folder for each class."
+        )
     labels = _labels_of(list(parts), class_names)
     return [(file, label) for label, files in zip(labels, parts.values(), strict=True) for file in files]
 

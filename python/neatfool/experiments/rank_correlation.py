@@ -1,4 +1,4 @@
-"""Do two ways of comparing the same things agree? Rank correlations between distance matrices, with permutation tests."""
+"""Rank correlations between two ways of comparing the same things, with permutation tests."""
 
 from __future__ import annotations
 
@@ -23,12 +23,10 @@ class RankCorrelation:
     pairs: int
 
 
-def mantel(
-    one: NDArray[np.floating], other: NDArray[np.floating], *, permutations: int, seed: int
-) -> RankCorrelation:
+def mantel(one: NDArray[np.floating], other: NDArray[np.floating], *, permutations: int, seed: int) -> RankCorrelation:
     """Spearman's correlation between the pairs of two symmetric matrices, tested by permuting things (Mantel 1967).
 
-    Pairs share things and are not independent, so that the test relabels the things of one matrix rather than the pairs.
+    Pairs share things and are not independent, so that the test relabels the things of one matrix, not the pairs.
 
     Args:
         one: shape (K, K); only pairs off the diagonal count.
@@ -59,9 +57,7 @@ def ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
     return mean
 
 
-def _standard_ranks(
-    matrix: NDArray[np.floating], upper: tuple[NDArray[np.int64], ...]
-) -> NDArray[np.float64] | None:
+def _standard_ranks(matrix: NDArray[np.floating], upper: tuple[NDArray[np.int64], ...]) -> NDArray[np.float64] | None:
     """The matrix with its pairs replaced by their ranks, of mean 0 and length 1; None if all pairs are equal."""
     ranked = ranks(matrix[upper]) if len(upper[0]) else np.zeros(0)
     ranked = ranked - ranked.mean() if len(ranked) else ranked
@@ -74,7 +70,7 @@ def _standard_ranks(
 
 
 def overlap(sets: list[set[int]]) -> NDArray[np.float64]:
-    """Jaccard's similarity of every two sets: members of both over members of either; shape (K, K), 1 on the diagonal."""
+    """Jaccard's similarity of every two sets, members of both over members of either; (K, K), 1 on the diagonal."""
     members = {member: index for index, member in enumerate(sorted(set[int]().union(*sets)))}
     both = np.zeros((len(sets), len(sets)))
     step = 4096

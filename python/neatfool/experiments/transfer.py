@@ -137,7 +137,7 @@ class TransferMatrix:
     results: tuple[TransferResult, ...]
 
     def matrix(self, figure: str) -> NDArray[np.float64]:
-        """One of `TransferResult.figures` for every set and classifier, shape (sets, classifiers); NaN where unknown."""
+        """One of `TransferResult.figures` for every set and classifier, (sets, classifiers); NaN where unknown."""
         rows = [[result.figures(target)[figure] for target in range(len(result.targets))] for result in self.results]
         return np.array(rows, np.float64)
 
@@ -165,8 +165,8 @@ def transfer(
 ) -> TransferResult:
     """Shows images to other classifiers than the one they were evolved for.
 
-    Images of another size than a target's are resampled whole. A class is the same one in every classifier if it has the
-    same index; a target with another number of classes must also call it the same.
+    Images of another size than a target's are resampled whole. A class is the same one in every classifier if it has
+    the same index; a target with another number of classes must also call it the same.
 
     Args:
         images: uint8 (N, channels, height, width).
@@ -174,7 +174,7 @@ def transfer(
         targets: the other classifiers.
         class_names: names of all classes by index; the source's, else the first target's, if None.
         source: the classifier they were evolved for, to measure agreement with it.
-        source_confidence: its confidence in the class of each image, shape (N,); measured if None and `source` is given.
+        source_confidence: its confidence in the class of each image, (N,); measured if None and `source` is given.
         name: what to call the images.
         progress: told about every few hundred images.
 
@@ -271,12 +271,15 @@ def _check_classes(classes: NDArray[np.int64], names: Sequence[str], target: Cla
             continue
         if len(known) != len(names):
             raise ModelError(
-                f"{target.name} with {len(known)} classes does not know class {index}, {names[index]}, by that index and "
-                "name; choose a classifier of the same classes."
+                f"{target.name} with {len(known)} classes does not know class {index}, {names[index]}, by that "
+                "index and name; choose a classifier of the same classes."
             )
         log.warning(
             "%s calls class %d %r, the images' classifier %r; they are taken for the same class.",
-            target.name, index, known[index], names[index],
+            target.name,
+            index,
+            known[index],
+            names[index],
         )
         return
 

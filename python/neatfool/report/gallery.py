@@ -136,7 +136,8 @@ def plain_text(text: str) -> str:
     return "".join(letter for letter in kept if letter.isprintable()).strip()
 
 
-def shorten(text: str, font: _Font, width: int) -> str:
+def shorten(text: str, font: _Font, width: float) -> str:
+    """The text, cut and closed by an ellipsis if it is wider than `width` pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:
@@ -145,6 +146,7 @@ def shorten(text: str, font: _Font, width: int) -> str:
 
 
 def compress(sheet: Image.Image) -> bytes:
+    """The picture as PNG, with fewer colours if it would pass FILE_SIZE_AIM."""
     content = _png(sheet)
     for colours in (256, 64):
         if len(content) > FILE_SIZE_AIM:
