@@ -132,7 +132,7 @@ def image_progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     if quiet:
         yield lambda text, done, total: None
     elif stderr.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn())
         with Progress(*columns, console=stderr, transient=True) as progress:
             task = progress.add_task("", total=None)
 

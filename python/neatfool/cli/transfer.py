@@ -29,7 +29,7 @@ def command(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help='Its weights. For several --to give one --weights each, in the same order; "default" is its own.',
+            help='Its weights; for several --to, one each in order, "default" for its own.',
             show_default="each its own",
         ),
     ] = None,

@@ -253,7 +253,7 @@ def diversity(
     layer = last_layer(classifier.module, classifier.n_classes)
     if layer is None:
         raise ModelError(
-            f"{classifier.name} has no last linear layer or 1x1 convolution, so that images cannot be compared by features."
+            f"{classifier.name} has no last linear layer or 1x1 convolution whose features could be compared."
         )
     say("reading the runs")
     loaded, classes = _load(runs, classifier)
@@ -361,8 +361,8 @@ def _load(runs: Sequence[RunFolder], classifier: Classifier) -> tuple[list[_Load
     for folder in runs:
         if folder.manifest.weights_hash != digest:
             raise RunError(
-                f"{folder.path} was evolved against another classifier than the one compared by, or other weights of it; "
-                "compare runs against one classifier."
+                f"{folder.path} was evolved against another classifier, or other weights of it; compare runs against "
+                "one classifier."
             )
         if folder.manifest.image_shape != (classifier.channels, *classifier.image_size):
             raise RunError(

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from neatfool.errors import RunError
 from neatfool.experiments.diversity import DiversityResult, class_distances
 from neatfool.experiments.elite_map import draw_map
-from neatfool.experiments.figures import as_picture, image_uri, picture_uri, write_page
+from neatfool.experiments.figures import as_picture, curve, image_uri, picture_uri, write_page
 from neatfool.report.gallery import BACKGROUND, MUTED, TEXT, compress, fit_square, plain_text, shorten
 from neatfool.runs.files import replacing, to_json
 
@@ -151,7 +151,7 @@ def _plot(result: DiversityResult, measure: str) -> dict[str, Any]:
     curves = [_density(values, low, high) for values in groups]
     peak = max((float(one.max()) for one in curves if one is not None), default=1.0)
     title, note = _PLOTS[measure]
-    paths = [None if one is None else _area(one / peak) for one in curves]
+    paths = [None if one is None else curve(one / peak, 1000, 400) for one in curves]
     return {"title": title, "note": note, "low": low, "high": high, "paths": paths}
 
 
@@ -163,8 +163,3 @@ def _density(values: NDArray[np.float32], low: float, high: float) -> NDArray[np
     kernel = np.exp(-0.5 * (np.arange(-6, 7) / 2) ** 2)
     smooth: NDArray[np.float64] = np.convolve(counts / len(values), kernel / kernel.sum(), mode="same")
     return smooth
-
-
-def _area(values: NDArray[np.float64]) -> str:
-    points = [f"{index / (len(values) - 1) * 1000:.1f} {(1 - value) * 400:.1f}" for index, value in enumerate(values)]
-    return f"M0 400L{'L'.join(points)}L1000 400"

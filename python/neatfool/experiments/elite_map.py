@@ -21,8 +21,8 @@ MOST_COLOURED_CLASSES = 10
 
 _CELLS_PER_PICTURE = 2.2
 _MISSING = (
-    "The map of elites needs scikit-learn, which is not installed; run pip install 'neatfool[map]', or leave the map out "
-    "with --no-map."
+    "The map of elites needs scikit-learn, which is not installed; run pip install 'neatfool[map]', or leave the map "
+    "out with --no-map."
 )
 
 
@@ -48,7 +48,6 @@ def embed(features: NDArray[np.float32], *, seed: int) -> NDArray[np.float64]:
         ConfigError: scikit-learn is not installed.
     """
     require_map()
-    from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
@@ -56,9 +55,10 @@ def embed(features: NDArray[np.float32], *, seed: int) -> NDArray[np.float64]:
     unit = features / np.where(lengths > 0, lengths, 1)
     size = len(unit)
     with threadpool_limits(limits=1):  # threads would add up gradients in changing orders
-        components = min(50, size, unit.shape[1])
-        reduced = PCA(components, svd_solver="full", random_state=seed).fit_transform(unit)
-        start = reduced[:, :2] if components > 1 else np.column_stack([reduced, np.zeros(size)])
+        left, scales, _ = np.linalg.svd(unit - unit.mean(0), full_matrices=False)
+        reduced = (left * scales)[:, :50]
+        start = reduced[:, :2] if reduced.shape[1] > 1 else np.column_stack([reduced, np.zeros(size)])
+        # The width that scikit-learn gives its own start from principal components.
         start = start / max(float(start[:, 0].std()), 1e-12) * 1e-4
         places: NDArray[np.float64] = (
             TSNE(perplexity=min(30, (size - 1) / 3), init=start.astype(np.float32), random_state=seed)

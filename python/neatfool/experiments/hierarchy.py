@@ -35,8 +35,8 @@ def hierarchy_similarity(file: str | os.PathLike[str], identifiers: Sequence[str
     missing = [name for name in identifiers if name not in known]
     if missing:
         raise DataError(
-            f"{file} lacks {len(missing)} of {len(identifiers)} classes, the first is {missing[0]!r}; if it has synset ids, "
-            "give a folder with one folder for each class with --data."
+            f"{file} lacks {len(missing)} of {len(identifiers)} classes, the first is {missing[0]!r}; if it has synset "
+            "ids, give a folder with one folder for each class with --data."
         )
     numbers: dict[str, int] = {}
     return overlap([{numbers.setdefault(name, len(numbers)) for name in _above(one, parents)} for one in identifiers])
@@ -52,8 +52,8 @@ def class_identifiers(data: str | os.PathLike[str], classifier: Classifier) -> l
     names = sorted(part.name for part in folder.iterdir() if part.is_dir()) if folder.is_dir() else []
     if len(names) != classifier.n_classes:
         raise DataError(
-            f"{folder} has {len(names)} class folders but {classifier.name} has {classifier.n_classes} classes; give the "
-            "folder that has one folder for each class."
+            f"{folder} has {len(names)} class folders but {classifier.name} has {classifier.n_classes} classes; give "
+            "the folder that has one folder for each class."
         )
     return names
 

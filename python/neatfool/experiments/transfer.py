@@ -193,6 +193,7 @@ def transfer(
     names = tuple(class_names or (source or targets[0]).class_names)
     for target in targets:
         _check_classes(classes, names, target)
+        fit_images(images[:1], target)
     source_top1 = None
     if source is not None:
         scores = _scores(images, source, name, progress)
