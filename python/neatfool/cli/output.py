@@ -180,3 +180,30 @@ def ascent_progress(*, quiet: bool) -> Iterator[Callable[[Mapping[str, float]], 
                 )
 
         yield say
+
+
+@contextmanager
+def image_progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Shows how many images are done: a bar on a terminal, else a plain line for every task.
+
+    Yields:
+        What to call with what is being done, the images done and the images in all.
+    """
+    if quiet:
+        yield lambda text, done, total: None
+    elif stderr.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn())
+        with Progress(*columns, console=stderr, transient=True) as progress:
+            task = progress.add_task("", total=None)
+
+            def update(text: str, done: int, total: int) -> None:
+                progress.update(task, description=text, completed=done, total=total)
+
+            yield update
+    else:
+
+        def say(text: str, done: int, total: int) -> None:
+            if done == total:
+                stderr.print(f"{text}: {total:,} images", soft_wrap=True)
+
+        yield say

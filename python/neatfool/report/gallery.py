@@ -90,16 +90,16 @@ def gallery(run: RunFolder, out: Path) -> None:
     for index, elite in enumerate(summary.elites):
         left, top = layout.position(index)
         if elite.image_path.exists():
-            picture = _fit(Image.fromarray(run.image(elite.class_index)), layout.tile)
+            picture = fit_square(Image.fromarray(run.image(elite.class_index)), layout.tile)
             inset = ((layout.tile - picture.width) // 2, (layout.tile - picture.height) // 2)
             sheet.paste(picture, (left + inset[0], top + inset[1]))
         else:
             draw.rectangle((left, top, left + layout.tile - 1, top + layout.tile - 1), EMPTY)
         baseline = top + layout.tile + layout.gap // 3
-        draw.text((left, baseline), _shorten(_plain_name(elite), font, layout.tile), TEXT, font)
+        draw.text((left, baseline), shorten(_plain_name(elite), font, layout.tile), TEXT, font)
         draw.text((left, baseline + layout.line), percent(elite.confidence), MUTED, font)
     with replacing(out) as temporary:
-        temporary.write_bytes(_compress(sheet))
+        temporary.write_bytes(compress(sheet))
 
 
 def _draw_header(draw: ImageDraw.ImageDraw, layout: _Layout, summary: Summary, width: int) -> None:
@@ -111,12 +111,12 @@ def _draw_header(draw: ImageDraw.ImageDraw, layout: _Layout, summary: Summary, w
     if summary.median is not None:
         facts.append(f"median confidence {percent(summary.median)}")
     facts.append(f"{summary.over_99:,} of {len(summary.elites):,} classes at 99 % or more")
-    draw.text((layout.margin, layout.margin * 0.8), _shorten(_ascii(summary.model), title, room), TEXT, title)
-    line = _shorten(_ascii("  ·  ".join(facts)), small, room)
+    draw.text((layout.margin, layout.margin * 0.8), shorten(plain_text(summary.model), title, room), TEXT, title)
+    line = shorten(plain_text("  ·  ".join(facts)), small, room)
     draw.text((layout.margin, layout.margin * 0.8 + layout.title * 1.4), line, MUTED, small)
 
 
-def _fit(picture: Image.Image, side: int) -> Image.Image:
+def fit_square(picture: Image.Image, side: int) -> Image.Image:
     """Enlarge by the largest whole factor that fits a square of ``side``, or reduce smoothly."""
     longest = max(picture.size)
     if longest > side:
@@ -127,16 +127,17 @@ def _fit(picture: Image.Image, side: int) -> Image.Image:
 
 
 def _plain_name(elite: Elite) -> str:
-    return _ascii(elite.class_name) or f"class {elite.class_index}"
+    return plain_text(elite.class_name) or f"class {elite.class_index}"
 
 
-def _ascii(text: str) -> str:
+def plain_text(text: str) -> str:
     """Letters that pillow's own font can draw: accents are dropped, other scripts left out."""
     kept = (letter for letter in unicodedata.normalize("NFKD", text) if letter == "·" or letter.isascii())
     return "".join(letter for letter in kept if letter.isprintable()).strip()
 
 
-def _shorten(text: str, font: _Font, width: int) -> str:
+def shorten(text: str, font: _Font, width: float) -> str:
+    """The text, cut and closed by an ellipsis if it is wider than `width` pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:
@@ -144,7 +145,8 @@ def _shorten(text: str, font: _Font, width: int) -> str:
     return text.rstrip(" ,") + "…"
 
 
-def _compress(sheet: Image.Image) -> bytes:
+def compress(sheet: Image.Image) -> bytes:
+    """The picture as PNG, with fewer colours if it would pass FILE_SIZE_AIM."""
     content = _png(sheet)
     for colours in (256, 64):
         if len(content) > FILE_SIZE_AIM:

@@ -1,0 +1,112 @@
+"""`neatfool diversity`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from neatfool.cli import options
+from neatfool.cli.output import print_json, stderr, stdout
+
+
+def command(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN RUN...", help="Runs of different seeds against one classifier.", show_default=False
+        ),
+    ],
+    hierarchy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A parent and its child on every line, as in ImageNet's wordnet.is_a.txt."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="A folder with one folder for each class, named as in --hierarchy, in the order of the classes.",
+            show_default="--hierarchy has the class names",
+        ),
+    ] = None,
+    map: Annotated[
+        bool, typer.Option(help="Draw the map of all elites (needs scikit-learn: pip install 'neatfool[map]').")
+    ] = True,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the permutation tests and the map.")] = 0,
+    device: options.Device = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder for diversity.json, .html, .png and map.png.", show_default="write none"
+        ),
+    ] = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Compare runs of different seeds: other images for one class? Similar images for related classes?"""
+    from neatfool.experiments import diversity, hierarchy_similarity
+    from neatfool.experiments.diversity import load_common_classifier
+    from neatfool.experiments.diversity_page import write_diversity
+    from neatfool.experiments.elite_map import require_map
+    from neatfool.experiments.hierarchy import class_identifiers
+    from neatfool.runs import RunFolder
+
+    if out and map:
+        require_map()
+    folders = [RunFolder.open(run) for run in runs]
+    classifier = load_common_classifier(folders, device=device)
+    related = None
+    if hierarchy:
+        identifiers = class_identifiers(data, classifier) if data else classifier.class_names
+        related = hierarchy_similarity(hierarchy, identifiers)
+    elif data:
+        raise typer.BadParameter("--data only names the classes in --hierarchy; give both or leave it out.")
+
+    def progress(text: str) -> None:
+        if not quiet:
+            stderr.print(text)
+
+    result = diversity(folders, classifier, hierarchy=related, seed=seed, progress=progress)
+    if out:
+        progress("drawing")
+        write_diversity(result, out, draw_elite_map=map, seed=seed)
+    summary = result.summary()
+    if json:
+        print_json({**summary, "out": str(out) if out else None})
+    elif not quiet:
+        _print(summary)
+        if out:
+            stdout.print(f"figures {out / 'diversity.html'}", soft_wrap=True)
+
+
+def _print(summary: dict[str, Any]) -> None:
+    title = f"{len(summary['runs'])} runs against {summary['model']}, {summary['classes']:,} classes"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("mean distance by")
+    groups = ("same class, different runs", "different classes, different runs", "different classes, same run")
+    for column in (*groups, "same class is closer", "p"):
+        table.add_column(column, justify="right")
+    for measure, figures in summary["distances"].items():
+        means = [figures.get(group, {}).get("mean") for group in groups]
+        table.add_row(
+            measure,
+            *(_number(mean) for mean in means),
+            _number(figures.get("same_class_closer")),
+            _number(figures.get("p")),
+        )
+    stdout.print(table)
+    table = Table(title="Are related classes' images more alike?", title_justify="left", title_style="bold")
+    for column in ("related by", "alike by", "elites of"):
+        table.add_column(column)
+    for column in ("rank correlation", "p"):
+        table.add_column(column, justify="right")
+    for row in summary["related_classes"]:
+        table.add_row(row["relatedness"], row["similarity"], row["within"], _number(row["rho"]), _number(row["p"]))
+    stdout.print(table)
+    for row in summary["ancestry"]:
+        descended = f"{row['from_another_class']} of {summary['classes']} elites descend from an elite of another class"
+        stdout.print(f"{row['run']}: {descended}", soft_wrap=True)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -1,0 +1,93 @@
+"""`neatfool transfer`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from neatfool.cli import options
+from neatfool.cli.output import image_progress, percent, print_json, stdout
+
+
+def command(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...",
+            help="Run folders, or folders of images called <class>.png or sorted into one folder per class.",
+            show_default=False,
+        ),
+    ],
+    to: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME", help="Classifier to show the images to; repeat it for several.", show_default=False
+        ),
+    ],
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help='Its weights; for several --to, one each in order, "default" for its own.',
+            show_default="each its own",
+        ),
+    ] = None,
+    device: options.Device = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for transfer.json, .html and .png.", show_default="write none"),
+    ] = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Show a run's images to other classifiers: do they fool those too?"""
+    from neatfool.classifiers import load_classifier
+    from neatfool.experiments import read_fooling_images, transfer_matrix
+    from neatfool.experiments.transfer_page import write_transfer
+
+    files = weights or ["default"] * len(to)
+    if len(files) != len(to):
+        raise typer.BadParameter(
+            f"There are {len(to)} --to but {len(files)} --weights; give one for each, in the same order, or none at all "
+            '("default" is a classifier\'s own).'
+        )
+    targets = [
+        load_classifier(name, weights=None if file == "default" else file, device=device)
+        for name, file in zip(to, files, strict=True)
+    ]
+    images = [read_fooling_images(run, targets[0].class_names) for run in runs]
+    with image_progress(quiet=quiet) as progress:
+        matrix = transfer_matrix(images, targets, progress=progress)
+    if out:
+        write_transfer(matrix, out)
+    if json:
+        print_json({**matrix.summary(), "out": str(out) if out else None})
+    elif not quiet:
+        for result in matrix.results:
+            _print(result.summary())
+        if out:
+            stdout.print(f"figures {out / 'transfer.html'}, {out / 'transfer.png'}", soft_wrap=True)
+
+
+def _print(summary: dict[str, Any]) -> None:
+    model = f", evolved for {summary['model']}" if summary["model"] else ""
+    table = Table(
+        title=f"{summary['images']:,} images of {summary['run']}{model}", title_justify="left", title_style="bold"
+    )
+    table.add_column("classifier", overflow="fold")
+    for column in ("same class", "mean confidence", "median", "≥ 99 %", "agreement"):
+        table.add_column(column, justify="right")
+    if source := summary["source_confidence"]:
+        table.add_row("source", "", percent(source["mean"]), percent(source["median"]), "", "", style="dim")
+    for target in summary["targets"]:
+        agreement = target["agreement"]
+        table.add_row(
+            target["name"] + (" (itself)" if target["itself"] else ""),
+            percent(target["same_class_rate"]),
+            percent(target["mean_confidence"]),
+            percent(target["median_confidence"]),
+            percent(target["over_99_rate"]),
+            "" if agreement is None else percent(agreement),
+        )
+    stdout.print(table)
