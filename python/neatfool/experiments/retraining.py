@@ -498,9 +498,20 @@ class _Experiment:
         return {"test_error": wrong / len(self._test), "false_alarms": alarms / len(self._test)}
 
     def _judge_by_evolved_images(
-        self, network: Classifier, judged: Judged, histories: Mapping[str, list[Metrics]]
+        self,
+        network: Classifier,
+        newest: NDArray[np.uint8] | None,
+        judged: Judged,
+        histories: Mapping[str, list[Metrics]],
     ) -> dict[str, Any]:
-        held_out = {name: [self._caught(network, earlier[name].images) for earlier in self._judged] for name in judged}
+        # Small CPPNs of different seeds sometimes draw the very same picture.
+        trained_on = {image.tobytes() for part in self._train for image in part}
+        if newest is not None:
+            trained_on.update(image.tobytes() for image in newest)
+        held_out = {
+            name: [self._caught(network, earlier[name].images, trained_on) for earlier in self._judged]
+            for name in judged
+        }
         confidence = np.concatenate([evolved.elite_confidence for evolved in judged.values()]).astype(np.float64)
         to_99 = {
             name: next((int(row["evaluations"]) for row in history if row["median_confidence"] >= 0.99), None)
