@@ -47,7 +47,7 @@ def command(
             min=1,
             max=100_000,
             help="Fooling images to collect for each class and round.",
-            show_default="100, or 1 for over 100 classes",
+            show_default="50, or 1 for over 100 classes",
         ),
     ] = None,
     fresh: Annotated[
@@ -56,12 +56,20 @@ def command(
     keep: Annotated[
         bool, typer.Option("--keep/--replace", help="Keep the fooling images of earlier rounds, or replace them.")
     ] = True,
-    generations: Annotated[int, typer.Option(min=1, max=1_000_000, help="Generations of every evolution.")] = 100,
+    generations: Annotated[int, typer.Option(min=1, max=1_000_000, help="Generations of every evolution.")] = 200,
     batch: Annotated[
         int | None,
         typer.Option(min=1, help="Children of each generation.", show_default="200, or 400 for over 100 classes"),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, max=10_000, help="Passes over the training set.")] = 2,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=10_000,
+            help="Passes over the training set.",
+            show_default="as many as show 60,000 images, with --fresh 180,000",
+        ),
+    ] = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(min=1e-9, help="Of the first training step.", show_default="0.01, or 0.05 with --fresh"),

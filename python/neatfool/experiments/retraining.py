@@ -38,6 +38,7 @@ from neatfool.search.evolve import SMALL_CLASSIFIER, Metrics, describe_classifie
 
 _MOST_MOMENTS = 10
 _FRESH_RATE, _CONTINUED_RATE = 0.05, 0.01
+_FRESH_SHOWN, _CONTINUED_SHOWN = 180_000, 60_000
 
 # What a stream of random numbers is for.
 _SPLIT, _JUDGE, _COLLECT, _SHARE, _WEIGHTS, _TRAIN = range(6)
@@ -48,15 +49,15 @@ class RetrainSettings(BaseModel):
 
     Attributes:
         encoding: what fooling images are made of; "both" evolves each kind.
-        images_per_class: fooling images to collect for each class, in each round and encoding; None is 100 for up to
-            100 classes, else 1. An evolution gives ten a class, the elites of ten moments, so 100 take ten evolutions.
+        images_per_class: fooling images to collect for each class, in each round and encoding; None is 50 for up to
+            100 classes, else 1. An evolution gives ten a class, the elites of ten moments, so 50 take five evolutions.
             An elite of several moments or classes counts once, so that there are somewhat fewer.
         generations: generations of every evolution.
         batch: children of each generation; None is 200 for up to 100 classes, else 400.
         share: largest share of fooling images in the training set; beyond it some are left out at random.
         fresh: train every network from new weights, not on from its predecessor's.
         keep: train on the fooling images of earlier rounds too, not only on the newest.
-        epochs: passes over the training set.
+        epochs: passes over the training set; None is as many as show 60,000 images, with fresh weights 180,000.
         learning_rate: of the first step; None is 0.05 for fresh weights, else 0.01.
         training_batch: images of each training step.
         freeze_features: train the last layer alone.
@@ -67,12 +68,12 @@ class RetrainSettings(BaseModel):
 
     encoding: Literal["cppn", "direct", "both"] = "cppn"
     images_per_class: int | None = Field(default=None, ge=1, le=100_000)
-    generations: int = Field(default=100, ge=1, le=1_000_000)
+    generations: int = Field(default=200, ge=1, le=1_000_000)
     batch: int | None = Field(default=None, ge=1, le=1_000_000)
     share: float = Field(default=0.5, gt=0, lt=1)
     fresh: bool = False
     keep: bool = True
-    epochs: int = Field(default=2, ge=1, le=10_000)
+    epochs: int | None = Field(default=None, ge=1, le=10_000)
     learning_rate: float | None = Field(default=None, gt=0)
     training_batch: int = Field(default=100, ge=1, le=100_000)
     freeze_features: bool = False
@@ -331,7 +332,7 @@ class _Experiment:
             self._encodings.append(Cppn())
         if settings.encoding != "cppn":
             self._encodings.append(Direct())
-        images = settings.images_per_class or (100 if first.n_classes <= SMALL_CLASSIFIER else 1)
+        images = settings.images_per_class or (50 if first.n_classes <= SMALL_CLASSIFIER else 1)
         self._evolutions = math.ceil(images / min(_MOST_MOMENTS, settings.generations + 1))
         self._moments = moments(settings.generations, math.ceil(images / self._evolutions))
         self._real, self._test = split_images(config.data, first, seed=self._random(_SPLIT))
@@ -470,11 +471,13 @@ class _Experiment:
             network = network.with_module(copy.deepcopy(network.module), network.class_names)
         kinds = f"{len(self._real):,} real and {len(fooling):,} fooling images"
         self._tell(f"training on {kinds}")
+        shown = _FRESH_SHOWN if settings.fresh else _CONTINUED_SHOWN
+        epochs = settings.epochs or math.ceil(shown / (len(self._real) + len(fooling)))
         loss = harden(
             network,
             TrainingSet(self._real, fooling, self._first.n_classes),
             settings=TrainingSettings(
-                epochs=settings.epochs,
+                epochs=epochs,
                 batch=settings.training_batch,
                 learning_rate=settings.learning_rate or (_FRESH_RATE if settings.fresh else _CONTINUED_RATE),
                 seed=self._random(_TRAIN),
@@ -482,7 +485,7 @@ class _Experiment:
             freeze_features=settings.freeze_features,
             distill=settings.distill,
             soft=self._soft,
-            on_epoch=lambda epoch, mean: self._tell(f"trained {epoch} of {settings.epochs} epochs on {kinds}"),
+            on_epoch=lambda epoch, mean: self._tell(f"trained {epoch} of {epochs} epochs on {kinds}"),
             before_batch=self._check_stop,
         )
         share = len(fooling) / (len(fooling) + len(self._real))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,18 +25,33 @@ from neatfool.runs.files import replacing
 MOST_CLASSES = 10
 
 _BACKGROUND, _TEXT, _MUTED, _RULE = (17, 19, 24), (236, 238, 242), (150, 158, 172), (45, 50, 60)
-_INK = {"median_confidence": (127, 176, 255), "caught": (79, 209, 161), "test_error": (255, 171, 94)}
+_INK = {
+    "median_confidence": (127, 176, 255),
+    "evaluations_to_99": (207, 156, 255),
+    "caught": (79, 209, 161),
+    "test_error": (255, 171, 94),
+}
 _TILE, _GAP, _MARGIN, _LABEL, _BAR = 84, 14, 40, 86, 132
 _CHART = (360, 190)
 
 
 @dataclass(frozen=True)
 class Column:
-    """A number of every round: its key in the metrics, its name, and the number its bars and axis end at."""
+    """A number of every round.
+
+    Attributes:
+        key: its key in the metrics.
+        title: its name.
+        whole: the number its bars and axis end at.
+        show: how it is written.
+        missing: what is written where there is none.
+    """
 
     key: str
     title: str
     whole: float
+    show: Callable[[float], str] = percent
+    missing: str = "-"
 
 
 @dataclass(frozen=True)
@@ -82,6 +98,7 @@ def write_rounds(folder: RunFolder, *, png: Path, html: Path) -> None:
     networks = [_network(folder, number, shown, row) for number, row in enumerate(rows)]
     columns = [
         Column("median_confidence", "median confidence", 1),
+        Column("evaluations_to_99", "evaluations to 99 %", _most_evaluations(rows), "{:,.0f}".format, "not reached"),
         Column("caught", "held-out caught", 1),
         Column("test_error", "test error", _ceiling([row["test_error"] for row in rows])),
     ]
@@ -118,6 +135,13 @@ def _ceiling(values: Sequence[float]) -> float:
     return next((top for top in (0.02, 0.05, 0.1, 0.2, 0.5) if max(values) <= top), 1.0)
 
 
+def _most_evaluations(rows: Sequence[dict[str, Any]]) -> float:
+    """A round number at or above all evaluations to 99 %."""
+    most = max((row["evaluations_to_99"] or 1 for row in rows), default=1)
+    power = 10 ** math.floor(math.log10(most))
+    return float(next(factor * power for factor in (1, 2, 5, 10) if factor * power >= most))
+
+
 def _draw(
     networks: Sequence[Network], names: Sequence[str], columns: Sequence[Column], title: str, facts: str
 ) -> Image.Image:
@@ -145,7 +169,12 @@ def _draw(
         for index, column in enumerate(columns):
             x, value = right + index * (_BAR + 28), network.row[column.key]
             bar = y + _TILE // 2 + 8
-            draw.text((x, bar - 24), "-" if value is None else percent(value), _MUTED if value is None else _TEXT, text)
+            draw.text(
+                (x, bar - 24),
+                column.missing if value is None else column.show(value),
+                _MUTED if value is None else _TEXT,
+                text,
+            )
             draw.rectangle((x, bar, x + _BAR - 1, bar + 5), _RULE)
             if value:
                 draw.rectangle(
@@ -187,12 +216,16 @@ def _chart(column: Column, networks: Sequence[Network]) -> Chart:
         path="M" + "L".join(f"{x} {y}" for x, y, _ in dots),
         dots=dots,
         x_labels=[(round(number * step, 1), one.name) for number, one in enumerate(networks) if number % every == 0],
-        y_labels=[(height * (1 - part), f"{100 * part * column.whole:g} %") for part in (0, 0.5, 1)],
+        y_labels=[(height * (1 - part), _axis(column, part * column.whole)) for part in (0, 0.5, 1)],
     )
 
 
+def _axis(column: Column, value: float) -> str:
+    return f"{100 * value:g} %" if column.show is percent else column.show(value)
+
+
 def _tip(network: Network, column: Column) -> str:
-    return f"{network.name}: {percent(network.row[column.key])}"
+    return f"{network.name}: {column.show(network.row[column.key])}"
 
 
 def _uri(picture: Image.Image) -> str:
