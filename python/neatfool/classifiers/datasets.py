@@ -19,6 +19,9 @@ from torchvision.transforms.functional import InterpolationMode, center_crop, re
 from neatfool.classifiers.classifier import Classifier
 from neatfool.errors import DataError
 
+FOOLING_CLASS = "fooling image"
+"""Name of the class that retraining adds, for which data sets have no folder."""
+
 UInt8 = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 
@@ -116,7 +119,8 @@ def open_dataset(root: str | os.PathLike[str], classifier: Classifier) -> Labell
         files = []
     if not files:
         raise DataError(f"{folder} holds neither MNIST files nor folders of images; give the folder that holds either.")
-    if len(names) != classifier.n_classes:
+    known = classifier.n_classes - (classifier.class_names[-1] == FOOLING_CLASS)
+    if len(names) not in (known, classifier.n_classes):
         raise DataError(
             f"{folder} has {len(names)} class folders but {classifier.name} has {classifier.n_classes} classes; give "
             "one folder for each class, sorted in the order of the classes."

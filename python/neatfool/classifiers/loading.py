@@ -16,6 +16,7 @@ from neatfool.classifiers.custom import call_factory
 from neatfool.classifiers.layers import last_layer, seeded
 from neatfool.classifiers.mnist import DIGITS, MNIST_MODELS, MNIST_SIZE, SHIPPED_WEIGHTS, mnist_classifier
 from neatfool.classifiers.state_dict import StateDict, load_weights, read_weights
+from neatfool.classifiers.training import add_class
 from neatfool.classifiers.zoo import adapt_state, build_zoo_module, cached_file, download, zoo_names, zoo_weights
 from neatfool.errors import ModelError
 
@@ -125,7 +126,10 @@ def _load_custom(model: str, weights: Weights, device: str, crops: Crops) -> Cla
     if weights == "none":
         raise ModelError(f"{model} decides on its weights itself; leave out --weights none.")
     if weights is not None:
-        load_weights(classifier.module, read_weights(weights)[0], str(weights))
+        state, metadata = read_weights(weights)
+        if widened := _stored_names(metadata, classifier.n_classes + 1):
+            classifier = add_class(classifier, widened[-1], seed=0)
+        load_weights(classifier.module, state, str(weights))
     return classifier if device == "auto" else classifier.to(device)
 
 

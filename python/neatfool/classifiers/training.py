@@ -13,7 +13,7 @@ import copy
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -125,43 +125,78 @@ def fit(
     """
     _check(classifier, images, labels)
     module, device = classifier.module, classifier.device
+    history = []
+
+    def batch_loss(chosen: Tensor) -> Tensor:
+        module.train()
+        outputs = module(classifier.normalise(images[chosen].to(device)))
+        return cross_entropy(outputs, labels[chosen].to(device=device, dtype=torch.int64))
+
+    def on_epoch(epoch: int, loss: float) -> None:
+        module.eval()
+        history.append(Epoch(epoch, loss, accuracy(classifier, test).top1 if test else None))
+        if progress:
+            progress(history[-1])
+
+    try:
+        module.requires_grad_(True)
+        optimise(classifier, list(module.parameters()), batch_loss, len(images), settings=settings, on_epoch=on_epoch)
+    finally:
+        module.eval().requires_grad_(False)
+    return history
+
+
+def optimise(
+    classifier: Classifier,
+    parameters: Sequence[nn.Parameter],
+    batch_loss: Callable[[Tensor], Tensor],
+    count: int,
+    *,
+    settings: TrainingSettings,
+    on_epoch: Callable[[int, float], None],
+) -> None:
+    """Minimises a loss by the recipe above: SGD over batches in a new random order every epoch.
+
+    Args:
+        classifier: What is trained.
+        parameters: What may change.
+        batch_loss: The mean loss of the examples of these indices, int64 (B,).
+        count: Number of examples.
+        settings: The recipe.
+        on_epoch: Called after every epoch with its number and mean loss.
+
+    Raises:
+        ConfigError: Training diverged.
+    """
     optimiser = torch.optim.SGD(
-        module.parameters(),
+        parameters,
         lr=settings.learning_rate,
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
         nesterov=settings.momentum > 0,
     )
-    batches_per_epoch = math.ceil(len(images) / settings.batch)
+    batches_per_epoch = math.ceil(count / settings.batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs * batches_per_epoch)
     order = torch.Generator().manual_seed(settings.seed)
-    history = []
     try:
-        with seeded(settings.seed, device):
+        with seeded(settings.seed, classifier.device):
             for epoch in range(1, settings.epochs + 1):
-                module.train().requires_grad_(True)
-                total = torch.zeros((), device=device)
-                shuffled = torch.randperm(len(images), generator=order)
-                for start in range(0, len(images), settings.batch):
+                total = torch.zeros((), device=classifier.device)
+                shuffled = torch.randperm(count, generator=order)
+                for start in range(0, count, settings.batch):
                     chosen = shuffled[start : start + settings.batch]
-                    outputs = module(classifier.normalise(images[chosen].to(device)))
-                    loss = cross_entropy(outputs, labels[chosen].to(device=device, dtype=torch.int64))
+                    loss = batch_loss(chosen)
                     optimiser.zero_grad()
                     torch.autograd.backward(loss)
                     optimiser.step()
                     schedule.step()
                     total += loss.detach() * len(chosen)
-                module.eval().requires_grad_(False)
-                mean = float(total) / len(images)
+                mean = float(total) / count
                 if not math.isfinite(mean):
                     raise ConfigError(f"Training {classifier.name} diverged in epoch {epoch}; lower the learning rate.")
-                history.append(Epoch(epoch, mean, accuracy(classifier, test).top1 if test else None))
-                if progress:
-                    progress(history[-1])
+                on_epoch(epoch, mean)
     finally:
         optimiser.zero_grad()
-        module.eval().requires_grad_(False)
-    return history
 
 
 def add_class(classifier: Classifier, name: str, *, seed: int) -> Classifier:

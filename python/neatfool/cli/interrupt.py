@@ -7,10 +7,15 @@ from types import FrameType
 
 from neatfool.cli.output import stderr
 
+FINISHING = "Finishing this generation and writing a checkpoint; press Ctrl-C again to stop at once."
+
 
 @contextmanager
-def graceful_interrupt() -> Iterator[Callable[[], bool]]:
+def graceful_interrupt(message: str = FINISHING) -> Iterator[Callable[[], bool]]:
     """Lets the first Ctrl-C only set a flag; the second raises KeyboardInterrupt as usual.
+
+    Args:
+        message: what to say at the first.
 
     Yields:
         What tells whether Ctrl-C was pressed.
@@ -21,7 +26,7 @@ def graceful_interrupt() -> Iterator[Callable[[], bool]]:
         nonlocal pressed
         pressed = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        stderr.print("Finishing this step and writing a checkpoint; press Ctrl-C again to stop at once.")
+        stderr.print(message)
 
     before = signal.signal(signal.SIGINT, handle)
     try:

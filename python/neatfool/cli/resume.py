@@ -4,9 +4,11 @@ from typing import Annotated
 
 import typer
 
-from neatfool.cli import ascend, evolve, options
+from neatfool.cli import ascend, evolve, options, retrain
 from neatfool.cli.interrupt import graceful_interrupt
 from neatfool.cli.output import generation_progress
+
+_WITHOUT_GENERATIONS = {"ascend": ascend.resume, "retrain": retrain.resume}
 
 
 def command(
@@ -24,10 +26,10 @@ def command(
     from neatfool.search import build_config, resume
 
     folder = RunFolder.open(run)
-    if folder.manifest.command == "ascend":
+    if other := _WITHOUT_GENERATIONS.get(folder.manifest.command):
         if generations is not None:
-            raise ConfigError(f"{run} is an ascent, which has no generations; leave out --generations.")
-        return ascend.resume(run, json=json, quiet=quiet)
+            raise ConfigError(f"{run} was made by `neatfool {folder.manifest.command}`; leave out --generations.")
+        return other(run, json=json, quiet=quiet)
     target = build_config(folder.config).generations if generations is None else generations
     with graceful_interrupt() as interrupted, generation_progress(target, done=0, quiet=quiet) as progress:
         result = resume(run, generations=target, on_generation=progress, stop=interrupted)

@@ -2,22 +2,42 @@
 
 from neatfool.experiments.ascent import AscentResult, AscentSettings, ascend, resume_ascent
 from neatfool.experiments.diversity import DiversityResult, diversity
+from neatfool.experiments.generative import Hypothesis, hypothesis
 from neatfool.experiments.hierarchy import hierarchy_similarity
 from neatfool.experiments.images import FoolingImages, read_fooling_images
+from neatfool.experiments.repetition import ClassRepetition, RepetitionResult, repeat
+from neatfool.experiments.repetition_page import write_repetition
+from neatfool.experiments.reproduction import Row, reproduce
+from neatfool.experiments.retraining import RetrainResult, RetrainSettings, Round, resume_retrain, retrain
+from neatfool.experiments.rounds import write_rounds
 from neatfool.experiments.transfer import TransferMatrix, TransferResult, transfer, transfer_matrix
 
 __all__ = [
     "AscentResult",
     "AscentSettings",
+    "ClassRepetition",
     "DiversityResult",
     "FoolingImages",
+    "Hypothesis",
+    "RepetitionResult",
+    "RetrainResult",
+    "RetrainSettings",
+    "Round",
+    "Row",
     "TransferMatrix",
     "TransferResult",
     "ascend",
     "diversity",
     "hierarchy_similarity",
+    "hypothesis",
     "read_fooling_images",
+    "repeat",
+    "reproduce",
     "resume_ascent",
+    "resume_retrain",
+    "retrain",
     "transfer",
     "transfer_matrix",
+    "write_repetition",
+    "write_rounds",
 ]

@@ -220,6 +220,19 @@ class RunFolder:
             raise RunError(f"{self.path} has no checkpoint yet; start the run again in another folder.")
         return checkpoint.load(_inside(self.path, STATE), names)
 
+    def file(self, name: str) -> Path:
+        """Where an experiment keeps a file of its own, such as "weights/round-1.safetensors"; its folder is made.
+
+        Raises:
+            RunError: a link there leads out of the run folder, or the folder cannot be made.
+        """
+        path = _inside(self.path, name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"The folder {path.parent} cannot be made: {error.strerror}.") from error
+        return path
+
     def write_images(
         self, images: Mapping[int, npt.NDArray[np.uint8]], *, label: str | None = None, sync: bool = False
     ) -> None:

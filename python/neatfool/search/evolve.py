@@ -102,6 +102,14 @@ class Run:
             "classify_share": round(self.profile.seconds["classify"] / spent, 4) if spent else None,
         }
 
+    def advance(self, generations: int, *, stop: Callable[[], bool] | None = None) -> None:
+        """Evolves on, up to generation `generations`."""
+        evaluator = Evaluator(self.classifier, self.profile)
+        try:
+            self._advance(evaluator, generations, None, stop)
+        finally:
+            evaluator.close()
+
     def save(self) -> None:
         """Writes checkpoint and pictures into the run folder, if there is one."""
         if self.folder is None:

@@ -1,0 +1,196 @@
+"""`neatfool retrain`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from neatfool.cli import options
+from neatfool.cli.interrupt import graceful_interrupt
+from neatfool.cli.output import percent, print_json, stderr, stdout
+
+STOPPING = "Stopping; the rounds done so far are kept. Press Ctrl-C again to stop at once."
+
+
+class Encoding(StrEnum):
+    """Choices of --encoding."""
+
+    cppn = "cppn"
+    direct = "direct"
+    both = "both"
+
+
+def command(
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="MNIST files; a folder with train and val; or a folder of images for each class, of which half are "
+            "trained on.",
+            show_default=False,
+        ),
+    ],
+    rounds: Annotated[int, typer.Option(min=1, max=10_000, help="Retrainings.", show_default=False)],
+    model: options.Model = "lenet-mnist",
+    weights: options.Weights = None,
+    encoding: Annotated[Encoding, typer.Option(help="What fooling images are made of.")] = Encoding.cppn,
+    share: Annotated[
+        float, typer.Option(min=0.0001, max=0.9999, help="Largest share of fooling images in the training set.")
+    ] = 0.5,
+    images_per_class: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100_000,
+            help="Fooling images to collect for each class and round.",
+            show_default="50, or 1 for over 100 classes",
+        ),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh/--continue", help="Train from new weights, or on from the network before.")
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep/--replace", help="Keep the fooling images of earlier rounds, or replace them.")
+    ] = True,
+    generations: Annotated[int, typer.Option(min=1, max=1_000_000, help="Generations of every evolution.")] = 200,
+    batch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Children of each generation.", show_default="200, or 400 for over 100 classes"),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=10_000,
+            help="Passes over the training set.",
+            show_default="as many as show 60,000 images, with --fresh 180,000",
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(min=1e-9, help="Of the first training step.", show_default="0.01, or 0.05 with --fresh"),
+    ] = None,
+    freeze_features: Annotated[bool, typer.Option("--freeze-features", help="Train the last layer alone.")] = False,
+    distill: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, metavar="W", help="Weight of the first network's own answers to the real images in training."
+        ),
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run on the same machine.")] = 0,
+    device: options.Device = "auto",
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Run folder to write.", show_default="a new one below runs/")
+    ] = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Teach a classifier to tell fooling images, evolve new ones against it, and so on for some rounds."""
+    from neatfool.classifiers import load_classifier
+    from neatfool.experiments import RetrainSettings, retrain
+    from neatfool.runs import default_path
+
+    settings = RetrainSettings(
+        encoding=encoding.value,
+        images_per_class=images_per_class,
+        generations=generations,
+        batch=batch,
+        share=share,
+        fresh=fresh,
+        keep=keep,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        freeze_features=freeze_features,
+        distill=distill,
+    )
+    classifier = load_classifier(model, weights=options.stored_weights(weights), device=device)
+    with graceful_interrupt(STOPPING) as interrupted, _progress(quiet=quiet) as (say, show):
+        result = retrain(
+            classifier,
+            data,
+            rounds=rounds,
+            settings=settings,
+            seed=seed,
+            out=out or default_path(model, "retrain"),
+            on_progress=say,
+            on_round=show,
+            stop=interrupted,
+        )
+    return _finish(result, json=json, quiet=quiet)
+
+
+def resume(run: Path, *, json: bool, quiet: bool) -> int:
+    """Does the rounds that an interrupted run has left, for `neatfool resume`."""
+    from neatfool.experiments import resume_retrain
+
+    with graceful_interrupt(STOPPING) as interrupted, _progress(quiet=quiet) as (say, show):
+        result = resume_retrain(run, on_progress=say, on_round=show, stop=interrupted)
+    return _finish(result, json=json, quiet=quiet)
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[tuple[Callable[[str], None] | None, Callable[[Any], None] | None]]:
+    """What to call with what begins, and with every completed round."""
+    if quiet:
+        yield None, None
+        return
+
+    def show(done: Any) -> None:
+        caught = "" if done.caught is None else f"  held-out caught {percent(done.caught)}"
+        stderr.print(
+            f"DNN{done.round + 1}  median confidence {percent(done.median_confidence)}{caught}  "
+            f"test error {percent(done.test_error)}  {done.seconds:.0f} s",
+            soft_wrap=True,
+        )
+
+    if stderr.is_terminal:
+        with stderr.status("") as status:
+            yield status.update, show
+    else:
+        yield (lambda text: stderr.print(text, soft_wrap=True)), show
+
+
+def _finish(result: Any, *, json: bool, quiet: bool) -> int:
+    """Draws the figures of a run, and says how it went and where everything is."""
+    from neatfool.experiments import write_rounds
+    from neatfool.report import gallery, write_report
+
+    path = result.folder.path
+    if result.rounds:
+        gallery(result.folder, path / "gallery.png")
+        write_report([result.folder], path / "report.html")
+        write_rounds(result.folder, png=path / "rounds.png", html=path / "rounds.html")
+    summary = result.summary()
+    if json:
+        print_json(summary)
+    elif not quiet:
+        _print_rounds(summary)
+        if result.rounds:
+            files = (("figure", "rounds.png"), ("page", "rounds.html"), ("pictures", "images"))
+            for what, where in (*files, *((("weights", "weights"),) if summary["weights"] else ())):
+                stdout.print(f"{what:<9} {path / where}", soft_wrap=True)
+    if not result.complete and not quiet:
+        stderr.print(f"Continue with neatfool resume {path}", soft_wrap=True)
+    return 0 if result.complete else 130
+
+
+def _print_rounds(summary: dict[str, Any]) -> None:
+    title = f"{summary['model']} retrained against {summary['encoding']} images, seed {summary['seed']}"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for name in ("", "median confidence", "evaluations to 99 %", "held-out caught", "test error", "false alarms", "s"):
+        table.add_column(name, justify="right" if name else "left")
+    for one in summary["rounds"]:
+        table.add_row(
+            f"DNN{one['round'] + 1}",
+            percent(one["median_confidence"]),
+            f"{one['evaluations_to_99']:,}" if one["evaluations_to_99"] is not None else "not reached",
+            "" if one["caught"] is None else percent(one["caught"]),
+            percent(one["test_error"]),
+            percent(one["false_alarms"]),
+            f"{one['seconds']:.0f}",
+        )
+    stdout.print(table)

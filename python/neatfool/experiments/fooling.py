@@ -1,0 +1,103 @@
+"""Collecting fooling images: not only what an evolution ends with, but also what it passed through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neatfool.classifiers import Classifier
+from neatfool.encodings import Cppn, Direct
+from neatfool.search import evolve
+from neatfool.search.evolve import Metrics
+
+
+@dataclass(frozen=True)
+class Evolved:
+    """Different individuals that were elites at one of several moments of an evolution.
+
+    Attributes:
+        images: their pictures, uint8 (M, channels, height, width).
+        classes: the class each is an elite of, the one it is the surest for; int64 (M,).
+        confidence: its confidence for that class, float32 (M,).
+        elites: for every class, the row of the elite that the evolution ended with; int64 (classes,).
+        elite_confidence: confidence of those elites, float32 (classes,).
+    """
+
+    images: NDArray[np.uint8]
+    classes: NDArray[np.int64]
+    confidence: NDArray[np.float32]
+    elites: NDArray[np.int64]
+    elite_confidence: NDArray[np.float32]
+
+    def elite_images(self) -> NDArray[np.uint8]:
+        """The elites' pictures, uint8 (classes, channels, height, width)."""
+        return self.images[self.elites]
+
+
+def best_of(evolved: Sequence[Evolved]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """For every class the most confident of several evolutions' elites: its picture and its confidence."""
+    confidence = np.stack([one.elite_confidence for one in evolved])
+    winner = confidence.argmax(0)
+    pictures = [evolved[who].images[evolved[who].elites[cell]] for cell, who in enumerate(winner)]
+    return np.stack(pictures), confidence.max(0)
+
+
+def moments(generations: int, count: int) -> list[int]:
+    """At most `count` generations, the last among them, denser towards the start where elites change most."""
+    count = min(count, generations + 1)
+    if count == 1:
+        return [generations]
+    return [max(step, round(generations * (step / (count - 1)) ** 2)) for step in range(count)]
+
+
+def evolve_images(
+    classifier: Classifier,
+    encoding: Cppn | Direct,
+    *,
+    classes: int,
+    at: list[int],
+    batch: int | None,
+    seed: int,
+    stop: Callable[[], bool] | None = None,
+) -> tuple[Evolved, list[Metrics]]:
+    """Evolves images for the first `classes` classes and keeps every individual that is an elite at a moment of `at`.
+
+    Args:
+        classifier: the network to fool.
+        encoding: what genomes are.
+        classes: number of classes to evolve for; at least 2.
+        at: rising generation numbers; the evolution ends with the last.
+        batch: children of each generation; None as `evolve` chooses.
+        seed: the same seed gives the same images.
+        stop: asked before each generation; True ends the evolution early.
+
+    Returns:
+        The images, and the metrics of every generation.
+    """
+    run = evolve(
+        classifier, encoding=encoding, generations=at[0], batch=batch, seed=seed, classes=f"0-{classes - 1}", stop=stop
+    )
+    rows: dict[int, int] = {}
+    images, labels, confidence = [], [], []
+    for generation in at:
+        run.advance(generation, stop=stop)
+        archive = run.archive
+        surest = np.argsort(-archive.confidence, kind="stable")
+        ids, first = np.unique(archive.ids[surest], return_index=True)
+        cells = surest[first[[int(individual) not in rows for individual in ids]]]
+        images.append(archive.pixels()[cells])
+        labels.append(archive.classes[cells])
+        confidence.append(archive.confidence[cells])
+        for individual in archive.ids[cells].tolist():
+            rows[individual] = len(rows)
+    evolved = Evolved(
+        images=np.concatenate(images),
+        classes=np.concatenate(labels),
+        confidence=np.concatenate(confidence),
+        elites=np.array([rows[individual] for individual in run.archive.ids.tolist()], np.int64),
+        elite_confidence=run.archive.confidence,
+    )
+    return evolved, run.metrics
