@@ -7,7 +7,7 @@ import traceback
 from typer import Typer
 from typer.exceptions import TyperException
 
-from neatfool.cli import check, evolve, inspect, models, render, report, resume, train
+from neatfool.cli import check, evolve, inspect, models, render, repeat, report, resume, train
 from neatfool.errors import NeatfoolError
 
 app = Typer(
@@ -17,7 +17,7 @@ app = Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (evolve, resume, train, check, models, render, inspect, report):
+for module in (evolve, resume, train, check, models, render, inspect, report, repeat):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 
 EXIT_USAGE = 2
