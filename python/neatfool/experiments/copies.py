@@ -235,7 +235,7 @@ def _sums(population: CppnPopulation, genome: dict[str, Any], node: int) -> NDAr
     values = _core.CppnGenomes.from_json([json.dumps(probe)]).outputs_at(
         0, height=height, width=width, coordinates=population.encoding.coordinates
     )
-    return np.multiply(values[0], bound, dtype=np.float64)
+    return values[0].astype(np.float64) * bound
 
 
 def _steepness(phase: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -317,7 +317,7 @@ def _peaks(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Places that no place within two steps exceeds."""
     padded = np.pad(values, 2, constant_values=-np.inf)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5))
-    return np.greater_equal(values, windows.max((2, 3)))
+    return values >= windows.max((2, 3))
 
 
 def _mean_colours(picture: NDArray[np.uint8], cells: NDArray[np.int64]) -> NDArray[np.uint8]:
