@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
-from torchvision.transforms.functional import center_crop, ten_crop
+from torchvision.transforms.functional import center_crop, five_crop
 
 from neatfool.classifiers.layers import best_layout, last_layer
 from neatfool.errors import ModelError
@@ -59,7 +59,7 @@ class Classifier:
         device: "auto" (CUDA if there is a device, else CPU), "cpu", "cuda" or "cuda:i".
         name: Name in messages and manifests; the module's class name if None.
         chunk: Images per pass through the module; chosen by input size and device if None.
-        weights: What to pass to `load_classifier` as weights to get this classifier again.
+        weights: What `load_classifier` takes as weights to make this classifier again.
 
     Raises:
         ModelError: The module does not fit the description, or the device does not exist.
@@ -125,7 +125,7 @@ class Classifier:
         self._device = _find_device(device)
         self._layout = best_layout(self._module, self._device)
         self._module.eval().requires_grad_(False)
-        self._module.to(device=self._device).to(memory_format=self._layout)  # type: ignore[call-overload]
+        self._module.to(device=self._device).to(memory_format=self._layout)
         column = (1, self.channels, 1, 1)
         self._mean = torch.tensor(self.mean, dtype=torch.float32, device=self._device).reshape(column)
         self._std = torch.tensor(self.std, dtype=torch.float32, device=self._device).reshape(column)
@@ -306,8 +306,9 @@ class Classifier:
         if self.crops == 1:
             return self._probabilities(self._run(pixels))
         total = torch.zeros((len(pixels), self.n_classes), device=self._device)
-        for crop in ten_crop(pixels, list(self.input_size)):
-            total += self._probabilities(self._run(crop))
+        for crop in five_crop(pixels, list(self.input_size)):
+            for view in (crop, crop.flip(-1)):
+                total += self._probabilities(self._run(view))
         return total / self.crops
 
     def _probabilities(self, outputs: Tensor) -> Tensor:
@@ -324,15 +325,16 @@ class Classifier:
 
     def _check_settings(self, chunk: int | None) -> None:
         problem = None
+        factors = (self.scale, *self.std)
         if self.channels not in (1, 3):
             problem = f"channels must be 1 or 3, not {self.channels}"
         elif self.crops not in (1, 10):
             problem = f"crops must be 1 or 10, not {self.crops}"
         elif self.outputs not in ("logits", "probabilities"):
-            problem = f"outputs must be \"logits\" or \"probabilities\", not {self.outputs!r}"
+            problem = f'outputs must be "logits" or "probabilities", not {self.outputs!r}'
         elif self.interpolation not in ("bilinear", "bicubic"):
-            problem = f"interpolation must be \"bilinear\" or \"bicubic\", not {self.interpolation!r}"
-        elif not all(math.isfinite(value) for value in (self.scale, *self.mean, *self.std)) or 0 in (self.scale, *self.std):
+            problem = f'interpolation must be "bilinear" or "bicubic", not {self.interpolation!r}'
+        elif 0 in factors or not all(math.isfinite(value) for value in (*factors, *self.mean)):
             problem = "scale, mean and std must be finite, and scale and std not 0"
         elif self.resize_size < min(self.input_size):
             problem = f"resize_size {self.resize_size} is smaller than input_size {self.input_size}"
@@ -359,12 +361,13 @@ class Classifier:
         if self.crops == 1:
             if image_size is not None and _size("image_size", image_size) != self.input_size:
                 raise ModelError(
-                    f"{self.name}: image_size {image_size} differs from input_size {height}x{width}, which needs crops=10."
+                    f"{self.name}: image_size {image_size} differs from input_size {height}x{width}; leave it out, or "
+                    "pass crops=10."
                 )
             return self.input_size
         if image_size is None:
             short = min(self.input_size)
-            larger = max(self.resize_size, round(short * 8 / 7)) if self.resize_size <= short else self.resize_size
+            larger = self.resize_size if self.resize_size > short else round(short * 8 / 7)
             return round(height * larger / short), round(width * larger / short)
         settled = _size("image_size", image_size)
         if settled[0] < height or settled[1] < width or settled == self.input_size:
@@ -395,18 +398,20 @@ class Classifier:
                 "two classes; wrap the module so that it gives one number per class."
             )
         if not bool(outputs.isfinite().all()):
-            raise ModelError(f"{self.name} returns numbers that are not finite; check its weights, mean, std and scale.")
+            raise ModelError(
+                f"{self.name} returns infinite or undefined numbers; check its weights, mean, std and scale."
+            )
         sums = outputs.float().sum(1)
         probabilities = bool((outputs >= 0).all()) and bool(((sums - 1).abs() < 1e-3).all())
         if probabilities and self.outputs == "logits":
             raise ModelError(
-                f"{self.name} returns probabilities (each row sums to 1), not logits; pass outputs=\"probabilities\" or "
+                f'{self.name} returns probabilities (each row sums to 1), not logits; pass outputs="probabilities" or '
                 "remove its final softmax."
             )
         if self.outputs == "probabilities" and not probabilities:
             raise ModelError(
                 f"{self.name} does not return probabilities (a row sums to {float(sums[0]):.4g} and must sum to 1 "
-                "without negative numbers); pass outputs=\"logits\" if no softmax is applied."
+                'without negative numbers); pass outputs="logits" if no softmax is applied.'
             )
         return int(outputs.shape[1])
 

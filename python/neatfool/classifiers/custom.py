@@ -26,8 +26,8 @@ def call_factory(spec: str) -> Classifier:
             module = importlib.import_module(module_name)
         except Exception as error:
             raise ModelError(
-                f"Importing {module_name} for the model {spec} failed ({type(error).__name__}: {error}); check the name and "
-                "run from the folder that holds it."
+                f"Importing {module_name} for the model {spec} failed ({type(error).__name__}: {error}); check the "
+                "name, and run from the folder that holds it."
             ) from error
         factory = getattr(module, factory_name, None)
         if not callable(factory):
@@ -40,7 +40,8 @@ def call_factory(spec: str) -> Classifier:
             raise ModelError(f"Calling {spec} failed ({type(error).__name__}: {error}); mend the function.") from error
     if isinstance(made, nn.Module):
         raise ModelError(
-            f"{spec} returned a bare torch module; return neatfool.Classifier(module, input_size=..., mean=..., std=...)."
+            f"{spec} returned a bare torch module; return neatfool.Classifier(module, input_size=..., mean=..., "
+            "std=...), which says how images reach it."
         )
     if not isinstance(made, Classifier):
         raise ModelError(f"{spec} returned a {type(made).__name__}; return a neatfool.Classifier.")

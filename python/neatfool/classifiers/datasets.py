@@ -105,8 +105,8 @@ def open_dataset(root: str | os.PathLike[str], classifier: Classifier) -> Labell
         if tuple(images.shape[1:]) != (classifier.channels, *classifier.image_size):
             shape = "x".join(str(side) for side in (classifier.channels, *classifier.image_size))
             raise DataError(
-                f"{folder} holds gray images of {images.shape[2]}x{images.shape[3]} pixels, but {classifier.name} takes "
-                f"{shape}; choose another data set or model."
+                f"{folder} holds gray images of {images.shape[2]}x{images.shape[3]} pixels, but {classifier.name} "
+                f"takes {shape}; choose another data set or model."
             )
         return _check_labels(ImageArray(images.numpy(), labels.numpy()), folder, classifier)
     try:
@@ -118,8 +118,8 @@ def open_dataset(root: str | os.PathLike[str], classifier: Classifier) -> Labell
         raise DataError(f"{folder} holds neither MNIST files nor folders of images; give the folder that holds either.")
     if len(names) != classifier.n_classes:
         raise DataError(
-            f"{folder} has {len(names)} class folders but {classifier.name} has {classifier.n_classes} classes; give one "
-            "folder for each class, sorted in the order of the classes."
+            f"{folder} has {len(names)} class folders but {classifier.name} has {classifier.n_classes} classes; give "
+            "one folder for each class, sorted in the order of the classes."
         )
     return ImageFolder(files, classifier)
 
@@ -173,7 +173,7 @@ def _check_labels(dataset: ImageArray, folder: Path, classifier: Classifier) -> 
     highest = int(dataset.labels.max())
     if highest >= classifier.n_classes:
         raise DataError(
-            f"{folder} has labels up to {highest} but {classifier.name} has {classifier.n_classes} classes; choose another "
-            "data set or model."
+            f"{folder} has labels up to {highest} but {classifier.name} has {classifier.n_classes} classes; choose "
+            "another data set or model."
         )
     return dataset

@@ -68,7 +68,8 @@ def load_classifier(
 def list_models() -> list[ModelInfo]:
     """All models that have a name, the built-in ones first."""
     models = [
-        ModelInfo(name, "built-in", (1, MNIST_SIZE, MNIST_SIZE), len(DIGITS), name in SHIPPED_WEIGHTS) for name in MNIST_MODELS
+        ModelInfo(name, "built-in", (1, MNIST_SIZE, MNIST_SIZE), len(DIGITS), name in SHIPPED_WEIGHTS)
+        for name in MNIST_MODELS
     ]
     for name in zoo_names():
         published = zoo_weights(name)
@@ -80,8 +81,8 @@ def list_models() -> list[ModelInfo]:
 
 def _unknown(model: str) -> ModelError:
     close = difflib.get_close_matches(model.lower(), [*MNIST_MODELS, *zoo_names()], n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}" if close else "use a torchvision name, lenet-mnist"
-    return ModelError(f"There is no model named {model!r}; {hint}, or package.module:factory for your own?")
+    hint = f"close names are {', '.join(close)}" if close else "neatfool models lists all names"
+    return ModelError(f"There is no model named {model!r}; {hint}, and package.module:factory names one of your own.")
 
 
 def _load_mnist(model: str, weights: Weights, device: str, crops: Crops) -> Classifier:
@@ -89,8 +90,8 @@ def _load_mnist(model: str, weights: Weights, device: str, crops: Crops) -> Clas
         weights = SHIPPED_WEIGHTS.get(model)
     if weights is None:
         raise ModelError(
-            f"{model} comes without weights; make some with neatfool train --model {model} and pass them with --weights "
-            "FILE, or take an untrained network with --weights none."
+            f"{model} comes without weights; make some with neatfool train --model {model} and pass them with "
+            "--weights FILE, or take an untrained network with --weights none."
         )
     module, class_names = _build(model, MNIST_MODELS[model], weights, DIGITS)
     return mnist_classifier(model, module, class_names=class_names, device=device, crops=crops)
@@ -159,4 +160,5 @@ def _stored_names(metadata: dict[str, str], n_classes: int) -> list[str] | None:
         names = json.loads(metadata.get("class_names", "null"))
     except json.JSONDecodeError:
         return None
-    return names if isinstance(names, list) and len(names) == n_classes and all(isinstance(n, str) for n in names) else None
+    fits = isinstance(names, list) and len(names) == n_classes and all(isinstance(name, str) for name in names)
+    return names if fits else None

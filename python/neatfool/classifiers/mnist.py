@@ -31,6 +31,7 @@ class LeNet(nn.Module):
         self.ip2 = nn.Linear(500, n_classes)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Logits of normalised images."""
         x = torch.max_pool2d(self.conv1(x), 2)
         x = torch.max_pool2d(self.conv2(x), 2)
         x = torch.relu(self.ip1(x.flatten(1)))
@@ -51,6 +52,7 @@ class Mlp(nn.Module):
         self.output = nn.Linear(256, n_classes)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Logits of normalised images."""
         x = torch.relu(self.hidden1(x.flatten(1)))
         x = torch.relu(self.hidden2(x))
         logits: Tensor = self.output(x)

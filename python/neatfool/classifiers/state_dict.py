@@ -96,7 +96,7 @@ def _read_safetensors(path: Path) -> tuple[StateDict, dict[str, str]]:
             state = OrderedDict((name, file.get_tensor(name)) for name in file.keys())  # noqa: SIM118
             return state, dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is not a readable safetensors file ({_line(error)}); fetch or save it again.") from error
+        raise ModelError(f"{path} is not a readable safetensors file ({_line(error)}); fetch it again.") from error
 
 
 def _read_pth(path: Path) -> StateDict:
@@ -104,11 +104,11 @@ def _read_pth(path: Path) -> StateDict:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
-            f"{path} is refused, because it is damaged or holds Python objects besides tensors, and these could run code; "
+            f"{path} is refused, because it is damaged or holds Python objects besides tensors, which could run code; "
             "save it again with torch.save(module.state_dict(), FILE) or as safetensors."
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise ModelError(f"{path} is not a readable weights file ({_line(error)}); fetch or save it again.") from error
+    except Exception as error:  # torch's reader lets any kind of error out on bytes that are no such file
+        raise ModelError(f"{path} is not a readable weights file ({_line(error)}); fetch it again.") from error
     if isinstance(content, dict):
         content = next((content[key] for key in ("state_dict", "model") if isinstance(content.get(key), dict)), content)
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):

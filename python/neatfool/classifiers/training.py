@@ -141,11 +141,13 @@ def fit(
             for epoch in range(1, settings.epochs + 1):
                 module.train().requires_grad_(True)
                 total = torch.zeros((), device=device)
-                for chosen in torch.randperm(len(images), generator=order).split(settings.batch):
+                shuffled = torch.randperm(len(images), generator=order)
+                for start in range(0, len(images), settings.batch):
+                    chosen = shuffled[start : start + settings.batch]
                     outputs = module(classifier.normalise(images[chosen].to(device)))
                     loss = cross_entropy(outputs, labels[chosen].to(device=device, dtype=torch.int64))
                     optimiser.zero_grad()
-                    loss.backward()
+                    torch.autograd.backward(loss)
                     optimiser.step()
                     schedule.step()
                     total += loss.detach() * len(chosen)

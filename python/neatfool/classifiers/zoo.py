@@ -16,7 +16,7 @@ import torchvision
 from torch import nn
 from torchvision.models import WeightsEnum
 
-from neatfool.classifiers.state_dict import StateDict, read_weights
+from neatfool.classifiers.state_dict import StateDict
 from neatfool.errors import ModelError
 
 log = logging.getLogger(__name__)
@@ -90,8 +90,8 @@ def download(weights: WeightsEnum) -> Path:
                 )
         except (OSError, RuntimeError, ValueError) as error:
             raise ModelError(
-                f"Cannot download the weights {path.name} ({error}): put that file into {path.parent}, or name weights of "
-                "your own with --weights FILE, or take an untrained network with --weights none."
+                f"Cannot download the weights {path.name} ({error}): put that file into {path.parent}, or name other "
+                "weights with --weights FILE, or take an untrained network with --weights none."
             ) from error
     return path
 

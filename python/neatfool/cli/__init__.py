@@ -3,22 +3,36 @@
 import logging
 import sys
 import traceback
+from typing import Annotated
 
-from typer import Typer
+from typer import Context, Exit, Option, Typer
 from typer.exceptions import TyperException
 
+from neatfool import __version__
 from neatfool.cli import check, evolve, inspect, models, render, report, resume, train
 from neatfool.errors import NeatfoolError
 
 app = Typer(
     name="neatfool",
-    help="Evolve images that fool image classifiers, measure how easily yours is fooled, and harden it.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (evolve, resume, train, check, models, render, inspect, report):
     app.command(module.__name__.rpartition(".")[2])(module.command)
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    context: Context,
+    version: Annotated[bool, Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    """Evolve images that fool image classifiers, measure how easily yours is fooled, and harden it."""
+    if version:
+        print(f"neatfool {__version__}")
+        raise Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130

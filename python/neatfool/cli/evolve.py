@@ -38,10 +38,10 @@ def command(
     model: Annotated[str | None, options.Model.__metadata__[0]] = None,
     weights: options.Weights = None,
     encoding: Annotated[Encoding | None, typer.Option(help="What an image is made of.", show_default="cppn")] = None,
-    strategy: Annotated[
-        Strategy | None, typer.Option(help="How images are found.", show_default="map-elites")
+    strategy: Annotated[Strategy | None, typer.Option(help="How images are found.", show_default="map-elites")] = None,
+    preset: Annotated[
+        Preset | None, typer.Option(help="The paper's own settings; other options override them.")
     ] = None,
-    preset: Annotated[Preset | None, typer.Option(help="The paper's own settings; other options override them.")] = None,
     generations: Annotated[
         int | None, typer.Option(min=0, help="Generations after the random start.", show_default="200")
     ] = None,
@@ -57,9 +57,7 @@ def command(
     crops: Annotated[
         int | None, typer.Option(help="1, or 10 for the mean over ten crops of a larger image.", show_default="1")
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="auto, cpu, cuda or cuda:INDEX.", show_default="auto")
-    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:INDEX.", show_default="auto")] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Run folder to write.", show_default="a new one below runs/")
     ] = None,

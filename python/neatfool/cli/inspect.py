@@ -43,9 +43,7 @@ def _print_overview(overview: dict[str, Any]) -> None:
     for column in ("class", "name", "confidence", "found in generation"):
         table.add_column(column, justify="left" if column == "name" else "right")
     for elite in overview["elites"]:
-        table.add_row(
-            str(elite["class"]), elite["class_name"], percent(elite["confidence"]), str(elite["generation"])
-        )
+        table.add_row(str(elite["class"]), elite["class_name"], percent(elite["confidence"]), str(elite["generation"]))
     stdout.print(table)
 
 

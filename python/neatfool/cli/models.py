@@ -1,7 +1,5 @@
 """`neatfool models`."""
 
-from dataclasses import asdict
-
 from rich.table import Table
 
 from neatfool.cli import options
@@ -14,12 +12,14 @@ def command(json: options.Json = False, quiet: options.Quiet = False) -> None:
 
     models = list_models()
     if json:
-        print_json({"models": [asdict(model) for model in models]})
+        print_json({"models": [model._asdict() for model in models]})
     elif not quiet:
         table = Table()
         for column in ("model", "kind", "input", "classes", "weights"):
             table.add_column(column)
         for model in models:
-            table.add_row(model.name, model.kind, str(model.input_size), str(model.classes), model.weights)
+            size = " x ".join(str(side) for side in model.input_size)
+            weights = "here" if model.available else "to download" if model.kind == "torchvision" else "to train"
+            table.add_row(model.name, model.kind, size, str(model.n_classes), weights)
         stdout.print(table)
         stdout.print("Your own: --model package.module:factory, where factory() returns a neatfool.Classifier.")

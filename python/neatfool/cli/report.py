@@ -10,7 +10,9 @@ from neatfool.cli.output import print_json, stdout
 
 
 def command(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="One run folder or several.", show_default=False)],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="One run folder or several.", show_default=False)
+    ],
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder for the report.", show_default="the run; the current one for several"),

@@ -13,7 +13,8 @@ from neatfool.cli.output import generation_progress
 def command(
     run: options.RunPath,
     generations: Annotated[
-        int | None, typer.Option(min=0, help="Generations to reach in all.", show_default="what the run was started with")
+        int | None,
+        typer.Option(min=0, help="Generations to reach in all.", show_default="what the run was started with"),
     ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,

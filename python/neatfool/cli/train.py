@@ -1,3 +1,56 @@
 """`neatfool train`."""
-def command() -> None:
-    """Train."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neatfool.cli import options
+from neatfool.cli.output import print_json, print_table, stderr
+
+
+def command(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="The MNIST files.", show_default=False)],
+    model: Annotated[
+        str, typer.Option("--model", "-m", metavar="NAME", help="lenet-mnist or mlp-mnist.")
+    ] = "lenet-mnist",
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.safetensors", help="Weights to write.", show_default="<model>.safetensors"),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Initial weights and order of the images.")] = 0,
+    device: options.Device = "auto",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a small classifier from scratch on MNIST."""
+    from neatfool.classifiers import ImageArray, read_mnist
+    from neatfool.classifiers.training import Epoch, TrainingSettings, save_classifier, train_classifier
+
+    def tell(epoch: Epoch) -> None:
+        if not quiet:
+            stderr.print(
+                f"epoch {epoch.epoch}/{epochs}  loss {epoch.loss:.4f}  accuracy on the test set {epoch.accuracy:.2%}",
+                soft_wrap=True,
+            )
+
+    path = out or Path(f"{model}.safetensors")
+    images, labels = read_mnist(data, "train")
+    test_images, test_labels = read_mnist(data, "test")
+    classifier, history = train_classifier(
+        model,
+        images,
+        labels,
+        settings=TrainingSettings(epochs=epochs, seed=seed),
+        test=ImageArray(test_images.numpy(), test_labels.numpy()),
+        device=device,
+        progress=tell,
+    )
+    accuracy = history[-1].accuracy or 0.0
+    save_classifier(classifier, path, notes={"epochs": str(epochs), "seed": str(seed), "accuracy": f"{accuracy:.4f}"})
+    if json:
+        print_json({"model": model, "weights": str(path), "epochs": epochs, "seed": seed, "accuracy": accuracy})
+    elif not quiet:
+        rows = {"accuracy on the test set": f"{accuracy:.2%}", "weights": str(path)}
+        print_table(rows, title=f"{model}, {epochs} epochs, seed {seed}")

@@ -49,7 +49,9 @@ class Encoding(Protocol):
     def start(self, count: int, *, shape: tuple[int, int, int], seed: int, neat: bool) -> Population:
         """Makes `count` random genomes that draw images of `shape` (channels, height, width)."""
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], *, shape: tuple[int, int, int], seed: int, neat: bool) -> Population:
+    def restore(
+        self, arrays: Mapping[str, NDArray[Any]], *, shape: tuple[int, int, int], seed: int, neat: bool
+    ) -> Population:
         """Rebuilds a population from `Population.arrays`.
 
         Raises:

@@ -66,11 +66,14 @@ class Cppn(BaseModel):
         self, arrays: Mapping[str, NDArray[Any]], *, shape: tuple[int, int, int], seed: int, neat: bool
     ) -> CppnPopulation:
         """Rebuilds a population from `CppnPopulation.arrays`."""
-        parts = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
+        parts = dict(arrays)
         next_innovation, next_node = (int(value) for value in parts.pop("counters"))
-        genomes = _core.CppnGenomes.from_arrays(shape[0], **parts)
         innovations = _core.Innovations(next_innovation=next_innovation, next_node=next_node)
-        return CppnPopulation(self, genomes, innovations, shape=shape, seed=seed, neat=neat)
+        return CppnPopulation(self, _genomes(parts, shape[0]), innovations, shape=shape, seed=seed, neat=neat)
+
+
+def _genomes(arrays: Mapping[str, NDArray[Any]], outputs: int) -> _core.CppnGenomes:
+    return _core.CppnGenomes.from_arrays(outputs, **{name: np.ascontiguousarray(a) for name, a in arrays.items()})
 
 
 class CppnPopulation:
@@ -119,13 +122,15 @@ class CppnPopulation:
         """See `Population.take`."""
         return self._with(self.genomes.take(np.ascontiguousarray(indices, np.uint32)))
 
-    def put(
-        self, slots: NDArray[np.integer[Any]], other: CppnPopulation, indices: NDArray[np.integer[Any]]
-    ) -> None:
+    def put(self, slots: NDArray[np.integer[Any]], other: CppnPopulation, indices: NDArray[np.integer[Any]]) -> None:
         """See `Population.put`."""
         self.genomes.put(
             np.ascontiguousarray(slots, np.uint32), other.genomes, np.ascontiguousarray(indices, np.uint32)
         )
+
+    def relatives(self, arrays: Mapping[str, NDArray[Any]]) -> CppnPopulation:
+        """Another batch of the same run, sharing this one's count of innovations, from its `genomes.arrays()`."""
+        return self._with(_genomes(arrays, self.shape[0]))
 
     def concatenate(self, *others: CppnPopulation) -> CppnPopulation:
         """Copies of this batch and `others` as one."""

@@ -80,9 +80,7 @@ class DirectPopulation:
         """See `Population.take`."""
         return self._with(self.genomes.take(np.ascontiguousarray(indices, np.uint32)))
 
-    def put(
-        self, slots: NDArray[np.integer[Any]], other: DirectPopulation, indices: NDArray[np.integer[Any]]
-    ) -> None:
+    def put(self, slots: NDArray[np.integer[Any]], other: DirectPopulation, indices: NDArray[np.integer[Any]]) -> None:
         """See `Population.put`."""
         self.genomes.put(
             np.ascontiguousarray(slots, np.uint32), other.genomes, np.ascontiguousarray(indices, np.uint32)

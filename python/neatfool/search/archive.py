@@ -57,9 +57,7 @@ class Archive(Generic[P]):
     def __len__(self) -> int:
         return len(self.classes)
 
-    def add(
-        self, children: P, scores: NDArray[np.float32], *, first_id: int, generation: int
-    ) -> NDArray[np.int64]:
+    def add(self, children: P, scores: NDArray[np.float32], *, first_id: int, generation: int) -> NDArray[np.int64]:
         """Tries every child on every cell (paper section 2.2): a strictly higher confidence takes the cell.
 
         Args:

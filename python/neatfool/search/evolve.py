@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neatfool.classifiers import Classifier, load_classifier
-from neatfool.encodings import Cppn, CppnPopulation, Direct
+from neatfool.encodings import Cppn, Direct
 from neatfool.errors import ConfigError, RunError
 from neatfool.runs import RunFolder, expect
 from neatfool.search.archive import Archive
@@ -397,21 +397,24 @@ def _restore_strategy(
     }
     neat = config.strategy.name == "neat"
 
-    def population(prefix: str) -> Any:
-        try:
-            return config.encoding.restore(under(prefix), shape=shape, seed=config.seed, neat=neat)
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"The checkpoint's arrays {prefix}* do not hold the run's genomes ({error}).") from error
-
     def under(prefix: str) -> dict[str, NDArray[Any]]:
         return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
 
-    archive: Archive[Any] = Archive.restored(population("archive.genomes."), **stored)
     lineage = Lineage(expect(arrays, "lineage", np.int64, (None, 5), ndim=2))
     _, batch = population_sizes(config, cells)
-    if isinstance(config.strategy, Neat):
-        pool: CppnPopulation = population("strategy.pool.")
-        return NeatSearch.restored(
-            archive, lineage, config.strategy, under("strategy."), pool=pool, batch=batch, seed=config.seed
-        )
+    try:
+        genomes = config.encoding.restore(under("archive.genomes."), shape=shape, seed=config.seed, neat=neat)
+        archive: Archive[Any] = Archive.restored(genomes, **stored)
+        if isinstance(config.strategy, Neat):
+            return NeatSearch.restored(
+                archive,
+                lineage,
+                config.strategy,
+                under("strategy."),
+                pool=archive.genomes.relatives(under("strategy.pool.")),
+                batch=batch,
+                seed=config.seed,
+            )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"The checkpoint does not hold the genomes of the run ({error}); it is damaged.") from error
     return MapElitesSearch(archive, lineage, parents=config.encoding.parents, batch=batch, seed=config.seed)

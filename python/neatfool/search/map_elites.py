@@ -53,7 +53,8 @@ class MapElitesSearch:
 
     def living(self) -> NDArray[np.int64]:
         """See `Strategy.living`."""
-        return self.archive.ids
+        ids: NDArray[np.int64] = self.archive.ids
+        return ids
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """See `Strategy.arrays`; the archive is all the state there is."""

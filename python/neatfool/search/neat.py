@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from neatfool import _core
 from neatfool.encodings import CppnPopulation
 from neatfool.errors import ConfigError
+from neatfool.runs import expect
 from neatfool.search.archive import Archive
 from neatfool.search.config import Neat
 from neatfool.search.lineage import Lineage
@@ -100,15 +101,19 @@ class NeatSearch:
         seed: int,
     ) -> NeatSearch:
         """The search as it was when `arrays` and its pool were stored."""
-        species = json.loads(arrays["species"].tobytes())
+        size, source = len(pool), "the checkpoint"
+        species = json.loads(expect(arrays, "species", np.uint8, ndim=1, source=source).tobytes())
+        owner = expect(arrays, "owner", np.int64, (size,), ndim=1, source=source)
+        if len(species) != len(archive) or not ((owner >= 0) & (owner < len(archive))).all():
+            raise ValueError("its populations are not those of the archive's classes")
         return cls(
             archive,
             lineage,
             settings,
             pool=pool,
-            owner=arrays["owner"],
-            ids=arrays["ids"],
-            fitness=arrays["fitness"],
+            owner=owner,
+            ids=expect(arrays, "ids", np.int64, (size,), ndim=1, source=source),
+            fitness=expect(arrays, "fitness", np.float32, (size,), ndim=1, source=source),
             species=[_core.SpeciesSet.from_json(text) for text in species],
             batch=batch,
             seed=seed,
@@ -168,8 +173,9 @@ class NeatSearch:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """See `Strategy.arrays`."""
         species = json.dumps([species.json() for species in self._species]).encode()
-        pool = {f"pool.{name}": values for name, values in self._pool.arrays().items()}
-        state = {"owner": self._owner, "ids": self._ids, "fitness": self._fitness}
+        # The archive's genomes carry the count of innovations for both.
+        pool = {f"pool.{name}": values for name, values in self._pool.genomes.arrays().items()}
+        state: dict[str, NDArray[Any]] = {"owner": self._owner, "ids": self._ids, "fitness": self._fitness}
         return {**pool, **state, "species": np.frombuffer(species, np.uint8)}
 
 

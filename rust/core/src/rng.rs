@@ -29,6 +29,8 @@ pub struct Stream {
 const ROUNDS: usize = 10;
 
 /// One block of Philox4x32-10.
+#[expect(clippy::inline_always, reason = "or the loop of `fill` is not vectorised")]
+#[inline(always)]
 fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for _ in 0..ROUNDS {
         let a = u64::from(counter[0]) * 0xD251_1F53;
@@ -37,39 +39,6 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
         key = [key[0].wrapping_add(0x9E37_79B9), key[1].wrapping_add(0xBB67_AE85)];
     }
     counter
-}
-
-/// Blocks made at once by [`Stream::fill`].
-const LANES: usize = 8;
-
-/// `LANES` consecutive blocks, word by word, so that the compiler can make them side by side in vector registers.
-#[inline]
-fn philox_lanes(counter: [u32; 4], key: [u32; 2], out: &mut [u32; 4 * LANES]) {
-    let mut words = counter.map(|word| [word; LANES]);
-    let [w0, w1, w2, w3] = &mut words;
-    for lane in 0..LANES {
-        let (low, carry) = counter[0].overflowing_add(lane as u32);
-        w0[lane] = low;
-        w1[lane] = counter[1].wrapping_add(u32::from(carry));
-    }
-    let mut key = key;
-    for _ in 0..ROUNDS {
-        for lane in 0..LANES {
-            let a = u64::from(w0[lane]) * 0xD251_1F53;
-            let b = u64::from(w2[lane]) * 0xCD9E_8D57;
-            w0[lane] = (b >> 32) as u32 ^ w1[lane] ^ key[0];
-            w1[lane] = b as u32;
-            w2[lane] = (a >> 32) as u32 ^ w3[lane] ^ key[1];
-            w3[lane] = a as u32;
-        }
-        key = [key[0].wrapping_add(0x9E37_79B9), key[1].wrapping_add(0xBB67_AE85)];
-    }
-    for lane in 0..LANES {
-        out[4 * lane] = w0[lane];
-        out[4 * lane + 1] = w1[lane];
-        out[4 * lane + 2] = w2[lane];
-        out[4 * lane + 3] = w3[lane];
-    }
 }
 
 impl Stream {
@@ -98,13 +67,14 @@ impl Stream {
         let head = out.len().min(4 - self.used);
         let (head, rest) = out.split_at_mut(head);
         head.fill_with(|| self.next_u32());
-        let (chunks, tail) = rest.as_chunks_mut::<{ 4 * LANES }>();
-        for chunk in chunks {
-            philox_lanes(self.counter, self.key, chunk);
-            let (low, carry) = self.counter[0].overflowing_add(LANES as u32);
-            self.counter[0] = low;
-            self.counter[1] = self.counter[1].wrapping_add(u32::from(carry));
+        let (blocks, tail) = rest.as_chunks_mut::<4>();
+        let [low, high, index, generation] = self.counter;
+        let position = u64::from(high) << 32 | u64::from(low);
+        for (block, position) in blocks.iter_mut().zip(position..) {
+            *block = philox([position as u32, (position >> 32) as u32, index, generation], self.key);
         }
+        let position = position.wrapping_add(blocks.len() as u64);
+        self.counter = [position as u32, (position >> 32) as u32, index, generation];
         tail.fill_with(|| self.next_u32());
     }
 

@@ -1,0 +1,177 @@
+"""Each command as a user runs it, from the command line to the files."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def pixels(path: str) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.array(picture)
+
+
+EVOLVE = ("evolve", "--model", "tinynet:make", "--batch", "30", "--generations", "5", "--seed", "7")
+
+
+def test_evolve_writes_the_run_folder(neatfool, workplace):
+    result = neatfool(*EVOLVE, "--out", "run", "--json")
+    assert result["run"] == "run"
+    assert result["model"] == "tinynet:make"
+    assert (result["encoding"], result["strategy"]) == ("cppn", "map-elites")
+    assert (result["seed"], result["generations"], result["evaluations"], result["classes"]) == (7, 5, 180, 4)
+    assert 0 <= result["min_confidence"] <= result["median_confidence"] <= 1
+    assert result["evaluations_per_second"] > 0
+    run = workplace / "run"
+    assert {p.name for p in run.iterdir()} >= {
+        "config.toml", "manifest.json", "metrics.jsonl", "checkpoint", "images", "gallery.png", "report.html",
+    }  # fmt: skip
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 6
+    assert sorted(p.name for p in (run / "images").iterdir()) == ["0.png", "1.png", "2.png", "3.png"]
+    page = (run / "report.html").read_text()
+    assert "red <fox>" not in page
+    assert "red &lt;fox&gt;" in page
+
+
+def test_the_table_and_where_things_are(neatfool):
+    code, out, err = neatfool(*EVOLVE)
+    assert code == 0
+    assert "median confidence" in out
+    folder = re.search(r"report +(runs/\S+)/report.html", out)
+    assert folder, out
+    assert "generation 5/5" in err
+    assert neatfool(*EVOLVE, "--quiet", "--out", "again") == (0, "", "")
+
+
+def test_resume_inspect_render_report(neatfool, workplace):
+    neatfool(*EVOLVE, "--out", "run", "--quiet")
+    assert neatfool("resume", "run", "--generations", "9", "--json")["evaluations"] == 300
+    whole = neatfool(*EVOLVE[:-4], "--generations", "9", "--seed", "7", "--out", "whole", "--json")
+    assert neatfool("inspect", "run", "--json")["elites"] == neatfool("inspect", "whole", "--json")["elites"]
+    assert whole["median_confidence"] == neatfool("inspect", "run", "--json")["median_confidence"]
+
+    elite = neatfool("inspect", "run", "--class", "goldfish", "--json")
+    assert (elite["class"], elite["class_name"]) == (2, "goldfish")
+    assert elite["genome"]["format"] == "neatfool-cppn"
+    assert elite["lineage"][0]["id"] == elite["id"]
+    assert elite["lineage"][-1]["generation"] == 0
+    code, out, _ = neatfool("inspect", "run", "-c", "2")
+    assert code == 0
+    assert "goldfish" in out
+
+    neatfool("render", "run", "--class", "2", "--out", "small.png", "--quiet")
+    assert np.array_equal(pixels("small.png"), pixels("run/images/2.png"))
+    assert neatfool("render", "run", "-c", "2", "--size", "200", "--out", "big.png", "--json")["size"] == [200, 200]
+    assert pixels("big.png").shape == (200, 200, 3)
+
+    neatfool("report", "run", "whole", "--out", "both", "--quiet")
+    page = (workplace / "both/report.html").read_text()
+    assert "run" in page
+    assert "whole" in page
+
+
+@pytest.mark.parametrize("extra", [("--encoding", "direct"), ("--strategy", "neat"), ("--preset", "paper-mnist")])
+def test_encodings_strategies_and_presets(neatfool, extra):
+    result = neatfool(*EVOLVE, *extra, "--classes", "fox,2-3", "--json")
+    assert result["classes"] == 3
+    assert result["evaluations"] == (350 if "--preset" in extra else 180)
+    picture = neatfool("render", result["run"], "--class", "owl", "--size", "16", "--out", "owl.png", "--json")
+    assert picture["size"] == [16, 16]
+
+
+def test_config_file_repeats_a_run(neatfool):
+    first = neatfool(*EVOLVE, "--encoding", "direct", "--out", "first", "--json")
+    second = neatfool("evolve", "--config", "first/config.toml", "--out", "second", "--json")
+    for result in (first, second):
+        for key in ("run", "seconds", "evaluations_per_second", "profile", "classify_share"):
+            del result[key]
+    assert first == second
+
+
+MISTAKES = {
+    "no such model": (("evolve", "--model", "squeezenet9"), ["squeezenet9", "squeezenet1_0"]),
+    "no such factory": (("evolve", "--model", "tinynet:mak"), ["tinynet", "mak"]),
+    "no weights": (("evolve", "--model", "alexnet"), ["alexnet-owt-7be5be79.pth", "--weights"]),
+    "no weights file": (("evolve", "--weights", "nothing.safetensors"), ["nothing.safetensors"]),
+    "class": (("evolve", "--model", "tinynet:make", "--classes", "cat"), ["cat"]),
+    "ambiguous class": (("evolve", "--model", "tinynet:make", "--classes", "fis,f"), ["fis", "goldfish"]),
+    "encoding": (("evolve", "--encoding", "pixels"), ["pixels", "cppn"]),
+    "preset": (("evolve", "--preset", "paper"), ["paper-mnist"]),
+    "crops": (("evolve", "--crops", "3"), ["crops", "3"]),
+    "device": (("evolve", "--model", "tinynet:make", "--device", "tpu"), ["tpu"]),
+    "negative": (("evolve", "--generations", "-1"), ["--generations", "0"]),
+    "unknown option": (("evolve", "--generatoins", "1"), ["--generatoins"]),
+    "neat direct": (("evolve", "--strategy", "neat", "--encoding", "direct"), ["neat", "cppn"]),
+    "config": (("evolve", "--config", "none.toml"), ["none.toml"]),
+    "resume nothing": (("resume", "nowhere"), ["nowhere"]),
+    "resume no run": (("resume", "."), ["not a run folder"]),
+    "render class": (("render", "run", "--class", "cat", "--out", "x.png"), ["cat"]),
+    "render where": (("render", "run", "--class", "1", "--out", "no/x.png"), ["no/x.png"]),
+    "out taken": ((*EVOLVE, "--out", "run"), ["run", "resume"]),
+    "check data": (("check", "--model", "tinynet:make", "--data", "nowhere"), ["nowhere"]),
+    "train data": (("train", "--data", "."), ["MNIST"]),
+    "no command": (("evovle",), ["evovle"]),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_sentence_and_exit_code_2(neatfool, mistake):
+    if "run" in MISTAKES[mistake][0]:
+        neatfool(*EVOLVE, "--out", "run", "--quiet")
+    arguments, words = MISTAKES[mistake]
+    code, out, err = neatfool(*arguments)
+    assert code == 2, err
+    assert out == ""
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    for word in words:
+        assert word in err
+
+
+def test_untrained_networks_run(neatfool):
+    assert neatfool("evolve", "--weights", "none", "--generations", "1", "--batch", "20", "--json")["evaluations"] == 40
+
+
+def test_check_train_models(neatfool, shared, workplace):
+    result = neatfool("check", "--weights", str(shared / "weights/lenet_caffe_mnist.safetensors"), "--data",
+                      str(shared / "data"), "--json")  # fmt: skip
+    assert result["images"] == 10_000
+    assert abs(result["top1"] - 0.9918) <= 0.0002
+    assert result["top1"] < result["top5"] <= 1
+    names = {model["name"] for model in neatfool("models", "--json")["models"]}
+    assert {"lenet-mnist", "alexnet", "squeezenet1_0", "mobilenet_v2"} <= names
+
+
+def test_ctrl_c_finishes_the_generation_and_exits_130(neatfool, workplace):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "neatfool", *EVOLVE[:-4], "--generations", "1000000", "--seed", "7", "--out", "run"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert process.stderr is not None
+    while "generation 0/" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    done = neatfool("inspect", "run", "--json")["generation"]
+    assert json.loads((workplace / "run/metrics.jsonl").read_text().splitlines()[-1])["generation"] == done
+    assert (workplace / "run/report.html").exists()
+    resumed = neatfool("resume", "run", "--generations", str(done + 3), "--json")
+    whole = neatfool(*EVOLVE[:-4], "--generations", str(done + 3), "--seed", "7", "--json")
+    assert resumed["mean_confidence"] == whole["mean_confidence"]
+
+
+def test_version_and_help(neatfool):
+    assert neatfool("--version")[1].startswith("neatfool 0.")
+    for command in ("evolve", "resume", "train", "check", "models", "render", "inspect", "report"):
+        code, out, _ = neatfool(command, "--help")
+        assert code == 0
+        assert "--json" in out
