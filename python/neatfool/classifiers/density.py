@@ -3,9 +3,9 @@
 p(x, y) = p(y) p(x | y), and p(x | y) is the product over all pixels, row by row, of the probability of a pixel's value
 given the pixels before it and the class (van den Oord et al. 2016, PixelCNN). Causal convolutions that all classes share
 describe the pixels before; two layers of each class's own, the first of which also knows the place, turn that into a
-mixture of discretised logistic distributions over the values 0 to 255 (Salimans et al. 2017, PixelCNN++). The values are discrete and each pixel's
-probabilities sum to 1, so p(x, y) sums to 1 over all 256^784 images and 10 classes: nothing is dequantised, and no
-probability is higher than 1.
+mixture of discretised logistic distributions over the values 0 to 255 (Salimans et al. 2017, PixelCNN++). The values are
+discrete and each pixel's probabilities sum to 1, so p(x, y) sums to 1 over all 256^784 images and 10 classes: nothing is
+dequantised, and no probability is higher than 1.
 
 As a classifier its logits are log p(x, y), so that their softmax is the posterior p(y | x). Digits differ by tens to
 hundreds of nats between classes: the posterior is almost always 0 or 1, and says nothing about whether x is a digit.
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, interpolate, logsigmoid, pad, relu
+from torch.nn.functional import conv2d, interpolate, logsigmoid, pad, relu, softplus
 
 from neatfool.classifiers.layers import seeded
 from neatfool.errors import ConfigError
@@ -37,7 +37,6 @@ above t2. An image at a threshold thus is half rejected, and one a few nats furt
 REJECTED = "rejected"
 FALSE_REJECTION = 0.01
 """Share of real images that the stored thresholds reject."""
-RECIPE_EPOCHS = 3
 
 _HELD_OUT = 12
 _PLACES = 14
@@ -65,27 +64,27 @@ class Thresholds(NamedTuple):
         return cls(*np.quantile(log_likelihood, (FALSE_REJECTION, half, 1 - half)).tolist())
 
 
-class CausalConv(nn.Module):
+class CausalConv(nn.Conv2d):
     """A convolution that sees only the pixels before its own, in reading order, and its own if `own` says so.
 
     Takes and returns (N, channels, H, W).
     """
 
-    def __init__(self, inputs: int, outputs: int, *, rows: int, columns: int, dilation: int = 1, own: bool = True) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(outputs, inputs, rows, columns))
-        self.bias = nn.Parameter(torch.zeros(outputs))
+    mask: Tensor
+
+    def __init__(
+        self, inputs: int, outputs: int, *, rows: int, columns: int, dilation: int = 1, own: bool = True
+    ) -> None:
+        super().__init__(inputs, outputs, (rows, columns), dilation=dilation)
         mask = torch.ones(rows, columns)
         mask[-1, columns // 2 + own :] = 0
         self.register_buffer("mask", mask, persistent=False)
-        bound = 1 / math.sqrt(inputs * float(mask.sum()))
-        nn.init.uniform_(self.weight, -bound, bound)
         side = dilation * (columns // 2)
-        self.padding = (side, side, dilation * (rows - 1), 0)
-        self.dilation = dilation
+        self._margin = (side, side, dilation * (rows - 1), 0)
 
     def forward(self, x: Tensor) -> Tensor:
-        return conv2d(pad(x, self.padding), self.weight * self.mask, self.bias, dilation=self.dilation)
+        """(N, outputs, H, W) of (N, inputs, H, W)."""
+        return conv2d(pad(x, self._margin), self.weight * self.mask, self.bias, dilation=self.dilation)
 
 
 class DensityModel(nn.Module):
@@ -137,6 +136,7 @@ class DensityModel(nn.Module):
         self.register_buffer("thresholds", torch.tensor([-1e6, -1e6, 0.0]))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Log p(x, y) in nats, and with a rejection the logit of "rejected"."""
         joint = self.log_joint(x)
         if self.rejection == "none":
             return joint
@@ -148,16 +148,16 @@ class DensityModel(nn.Module):
         return torch.cat((joint, rejected.unsqueeze(1)), 1)
 
     def log_joint(self, x: Tensor) -> Tensor:
-        """log p(x, y) in nats for every class: (N, n_classes)."""
+        """Log p(x, y) in nats for every class: (N, n_classes)."""
         context = self._context(x)
         # A class at a time, which keeps the working set in the cache.
         classes = zip(self._templates(), self.mixing, strict=True)
         return torch.stack([self._log_conditional(x, context, *own) for own in classes], 1) + self.log_prior
 
-    def log_conditional(self, x: Tensor, labels: Tensor) -> Tensor:
-        """log p(x | y) in nats for one class y per image: (N,)."""
-        templates, mixing = self._templates()[labels], self.mixing[labels].unsqueeze(1)
-        return self._log_conditional(x, self._context(x), templates, mixing)
+    def log_conditionals(self, x: Tensor, *labels: Tensor) -> list[Tensor]:
+        """Log p(x | y) in nats, (N,), for each of some labels y, (N,)."""
+        context, templates = self._context(x), self._templates()
+        return [self._log_conditional(x, context, templates[y], self.mixing[y].unsqueeze(1)) for y in labels]
 
     def _context(self, x: Tensor) -> Tensor:
         """What the pixels before each one say: (N, side, side, hidden)."""
@@ -183,7 +183,7 @@ class DensityModel(nn.Module):
 
 
 def log_discretised_logistic(x: Tensor, mean: Tensor, log_scale: Tensor, levels: int) -> Tensor:
-    """log P(x) of a logistic distribution rounded to the values 0 to `levels` - 1, the ends taking the tails.
+    """Log P(x) of a logistic distribution rounded to the values 0 to `levels` - 1, the ends taking the tails.
 
     Mean and scale are in units in which the values run from -1 to 1. With F the logistic function and x between a and b,
     F(b) - F(a) = F(b) F(-a) (1 - exp(a - b)), which loses no digits however far x is from the mean.
@@ -209,8 +209,13 @@ def fit_density(
     on_epoch: Callable[[int, float], None],
     batch: int = 20,
     learning_rate: float = 6e-3,
+    posterior_weight: float = 3.0,
 ) -> None:
-    """Trains a density model by maximum likelihood, sets p(y), and sets the thresholds on images held out for that.
+    """Trains a density model, sets p(y), and sets the thresholds on images held out for that.
+
+    The loss is -log p(x | y) - `posterior_weight` log p(y | x), the second term (McCallum et al. 2006) estimated by the
+    pair (y, y') of the right class and a random other one, of which all nine together bound it. It makes the model a good
+    classifier much sooner, and touches no normalisation: p(x, y) sums to 1 whatever its parameters are.
 
     Adam, gradients clipped to norm 5, a learning rate that rises over the first tenth of all steps and falls along half a
     cosine. The last twelfth of the images is not learnt from. The same seed gives the same weights on the same machine
@@ -226,6 +231,7 @@ def fit_density(
             while its batch was learnt, in bits per dimension.
         batch: Images per step.
         learning_rate: The highest one.
+        posterior_weight: 0 is maximum likelihood.
 
     Raises:
         ConfigError: Training diverged, or there are too few images.
@@ -244,15 +250,19 @@ def fit_density(
         for epoch in range(1, epochs + 1):
             module.train().requires_grad_(True)
             total = torch.zeros((), device=device)
-            for chosen in torch.randperm(count, generator=order).split(batch):
+            for chosen in torch.randperm(count, generator=order).split(batch):  # type: ignore[no-untyped-call]
                 x = _pixels(images[chosen], device)
-                loss = -module.log_conditional(x, labels[chosen].to(device=device, dtype=torch.int64)).mean()
+                right = labels[chosen].to(torch.int64)
+                others = module.n_classes - 1
+                rivals = (right + torch.randint(1, others + 1, right.shape, generator=order)) % module.n_classes
+                own, rival = module.log_conditionals(x, right.to(device), rivals.to(device))
+                loss = -own.mean() + posterior_weight * others * softplus(rival - own).mean()
                 optimiser.zero_grad()
-                (loss / x[0].numel()).backward()
+                (loss / x[0].numel()).backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(module.parameters(), 5.0)
                 optimiser.step()
                 schedule.step()
-                total += loss.detach() * len(chosen)
+                total -= own.detach().sum()
             bits = float(total) / count / (images[0].numel() * math.log(2))
             if not math.isfinite(bits):
                 raise ConfigError(f"Training the density model diverged in epoch {epoch}; take another seed.")
@@ -265,8 +275,10 @@ def fit_density(
         module.eval().requires_grad_(False)
 
 
-def log_joint(module: DensityModel, images: npt.NDArray[np.uint8] | Tensor, *, chunk: int = 20) -> npt.NDArray[np.float64]:
-    """log p(x, y) in nats.
+def log_joint(
+    module: DensityModel, images: npt.NDArray[np.uint8] | Tensor, *, chunk: int = 20
+) -> npt.NDArray[np.float64]:
+    """Log p(x, y) in nats.
 
     Args:
         module: The model.
@@ -276,15 +288,16 @@ def log_joint(module: DensityModel, images: npt.NDArray[np.uint8] | Tensor, *, c
     Returns:
         float64 (N, n_classes).
     """
-    pixels = torch.as_tensor(images)
+    pixels, device = torch.as_tensor(images), module.log_prior.device
     with torch.inference_mode():
-        parts = [module.log_joint(_pixels(block, module.log_prior.device)).double().cpu() for block in pixels.split(chunk)]
+        blocks = (_pixels(pixels[start : start + chunk], device) for start in range(0, len(pixels), chunk))
+        parts = [module.log_joint(block).double().cpu() for block in blocks]
     joint: npt.NDArray[np.float64] = torch.cat(parts).numpy()
     return joint
 
 
 def log_likelihood(joint: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """log p(x) in nats, float64 (N,), of log p(x, y)."""
+    """Log p(x) in nats, float64 (N,), of log p(x, y)."""
     highest = joint.max(1, keepdims=True)
     total: npt.NDArray[np.float64] = highest[:, 0] + np.log(np.exp(joint - highest).sum(1))
     return total

@@ -9,7 +9,7 @@ from typer import Context, Exit, Option, Typer
 from typer.exceptions import TyperException
 
 from neatfool import __version__
-from neatfool.cli import check, evolve, inspect, models, render, report, resume, train
+from neatfool.cli import check, evolve, hypothesis, inspect, models, render, report, resume, train
 from neatfool.errors import NeatfoolError
 
 app = Typer(
@@ -17,7 +17,7 @@ app = Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (evolve, resume, train, check, models, render, inspect, report):
+for module in (evolve, resume, train, check, models, render, inspect, report, hypothesis):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 
 
