@@ -55,6 +55,13 @@ def test_what_is_rejected():
     assert summary["share_over_99"] == 1
 
 
+def test_confidence_where_rejection_is_a_class():
+    some = group([-60.0, -59.0, -10.0, -9.0], Thresholds(-60.0, -70.0, -10.0))
+    assert some.confidence("none") == pytest.approx([1, 1, 1, 1])
+    assert some.confidence("low") == pytest.approx([1 / 2, 1 / (1 + math.exp(-1)), 1, 1])
+    assert some.confidence("typical") == pytest.approx([1, 1, 1 / 2, 1 / (1 + math.e)], abs=1e-4)
+
+
 def test_the_histogram_counts_every_image_once():
     row = row_of(group([-5.0] * 3 + [-500.0, -1e9], Thresholds(-60.0, -70.0, -10.0)))
     assert (row.heights * 3).sum() == pytest.approx(5)
@@ -113,7 +120,19 @@ def test_from_training_to_the_figure(tmp_path, capsys, monkeypatch):
     lenet = load_classifier("lenet-mnist", weights="none", device="cpu")
     evolve(lenet, generations=1, batch=20, out="against <lenet>")
 
-    train = ["train", "--model", "density-mnist", "--data", ".", "--epochs", "2", "--out", "d.safetensors", "--device", "cpu"]
+    train = [
+        "train",
+        "--model",
+        "density-mnist",
+        "--data",
+        ".",
+        "--epochs",
+        "2",
+        "--out",
+        "d.safetensors",
+        "--device",
+        "cpu",
+    ]
     assert run([*train, "--quiet"]) == 0
     assert run(["check", "--model", "density-mnist-reject", "--weights", "d.safetensors", "--data", ".", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["images"] == 60
@@ -124,14 +143,19 @@ def test_from_training_to_the_figure(tmp_path, capsys, monkeypatch):
     result = json.loads(capsys.readouterr().out)
     assert result == json.loads((tmp_path / "h" / "hypothesis.json").read_text())
     assert result["complete"]
-    assert [one["name"] for one in result["groups"] if one["kind"] == "evolved"] == ["against <lenet>, against lenet-mnist"]
+    assert [one["name"] for one in result["groups"] if one["kind"] == "evolved"] == [
+        "against <lenet>, against lenet-mnist"
+    ]
     assert result["groups"][0]["images"] == 30
     noise = next(one for one in result["groups"] if one["name"] == "uniform noise")
     assert noise["rejected_one_sided"] == noise["rejected_two_sided"] == 1
     assert [(one["encoding"], one["defence"]) for one in result["attacks"]] == [
         (encoding, defence) for encoding in ("cppn", "direct") for defence in ("none", "low", "typical")
     ]
-    assert all(one["evaluations"] == 40 for one in result["attacks"])
+    for one in result["attacks"]:
+        assert one["evaluations"] == 40
+        row = json.loads((Path(one["run"]) / "metrics.jsonl").read_text().splitlines()[-1])
+        assert one["median_confidence_reached"] == pytest.approx(row["median_confidence"], abs=2e-3)
     assert result["baselines"][0]["evaluations"] == 40
     low = result["thresholds"]["low"]
     assert low["bits_per_dimension"] == pytest.approx(-low["log_likelihood"] / 784 / math.log(2))
@@ -145,7 +169,9 @@ def test_from_training_to_the_figure(tmp_path, capsys, monkeypatch):
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
 
     # The classifier it wrote has the thresholds, and its runs are ordinary runs, which a further call goes on with.
-    written = load_classifier("density-mnist-reject", weights=tmp_path / "h" / "density-mnist.safetensors", device="cpu")
+    written = load_classifier(
+        "density-mnist-reject", weights=tmp_path / "h" / "density-mnist.safetensors", device="cpu"
+    )
     assert float(written.module.thresholds[0]) == pytest.approx(low["log_likelihood"], rel=1e-6)
     assert run([*call, "--generations", "2"]) == 0
     longer = json.loads(capsys.readouterr().out)
@@ -165,10 +191,15 @@ def test_interrupted_after_the_first_generation(tmp_path):
         weights="none",
         generations=3,
         batch=20,
+        temperature=100,
         device="cpu",
         on_generation=seen.append,
         stop=lambda: len(seen) > 1,
     )
     assert not result.complete
     assert len(result.attacks) == 1
-    assert result.attacks[0].evaluations == 40
+    (attack,) = result.attacks
+    assert attack.evaluations == 40
+    # Untrained, it is not sure of anything at this temperature, and of some images at temperature 1.
+    assert attack.curve[-1, 1] < 0.3
+    assert attack.confidence.max() > 0.3

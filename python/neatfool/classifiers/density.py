@@ -91,7 +91,8 @@ class DensityModel(nn.Module):
     """p(x, y) of images with pixel values 0 to `levels` - 1.
 
     Takes float32 (N, 1, side, side), not normalised, and returns (N, n_classes) log p(x, y) in nats; with a rejection,
-    one more column for the class "rejected".
+    one more column for the class "rejected". All are divided by `temperature`, which is 1 unless somebody sets it: a higher
+    one leaves which class is likeliest and makes the confidences less extreme, so that a search has something to climb.
 
     Args:
         n_classes: Number of classes y.
@@ -105,6 +106,7 @@ class DensityModel(nn.Module):
 
     log_prior: Tensor
     thresholds: Tensor
+    temperature: Tensor
 
     def __init__(
         self,
@@ -134,18 +136,19 @@ class DensityModel(nn.Module):
         self.register_buffer("log_prior", torch.full((n_classes,), -math.log(n_classes)))
         # Bounds that reject nothing: a probability is below 1, and not even noise is that improbable.
         self.register_buffer("thresholds", torch.tensor([-1e6, -1e6, 0.0]))
+        self.register_buffer("temperature", torch.tensor(1.0))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Log p(x, y) in nats, and with a rejection the logit of "rejected"."""
+        """Log p(x, y) in nats, and with a rejection the logit of "rejected", over the temperature."""
         joint = self.log_joint(x)
         if self.rejection == "none":
-            return joint
+            return joint / self.temperature
         low, typical_low, typical_high = self.thresholds
         if self.rejection == "low":
             rejected = low.expand(len(x))
         else:
             rejected = torch.logaddexp(typical_low, 2 * joint.logsumexp(1) - typical_high)
-        return torch.cat((joint, rejected.unsqueeze(1)), 1)
+        return torch.cat((joint, rejected.unsqueeze(1)), 1) / self.temperature
 
     def log_joint(self, x: Tensor) -> Tensor:
         """Log p(x, y) in nats for every class: (N, n_classes)."""

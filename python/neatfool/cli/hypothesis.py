@@ -27,6 +27,9 @@ def command(
     generations: Annotated[int, typer.Option(min=0, help="Generations of each of the six attacks.")] = 100,
     batch: Annotated[int, typer.Option(min=1, help="Children of each generation.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")] = 0,
+    temperature: Annotated[
+        float, typer.Option(help="Divides log p(x, y) as the attacks see it; 100 gives them something to climb.")
+    ] = 1.0,
     device: options.Device = "auto",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write, or to go on with.")] = Path("hypothesis"),
     json: options.Json = False,
@@ -48,6 +51,7 @@ def command(
             generations=generations,
             batch=batch,
             seed=seed,
+            temperature=temperature,
             device=device,
             say=lambda line: None if quiet else stderr.print(line, soft_wrap=True),
             on_generation=progress,

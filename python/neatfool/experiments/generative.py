@@ -27,7 +27,7 @@ from neatfool.classifiers.density import (
 )
 from neatfool.classifiers.training import save_classifier
 from neatfool.encodings import Cppn, Direct
-from neatfool.errors import ModelError, RunError
+from neatfool.errors import ConfigError, ModelError, RunError
 from neatfool.runs import RunFolder
 from neatfool.search import Run, build_config, evolve, resume
 
@@ -88,6 +88,27 @@ class ImageGroup:
         _, low, high = self.thresholds
         return float(((self.log_likelihood < low) | (self.log_likelihood > high)).mean())
 
+    def confidence(self, defence: str) -> NDArray[np.float64]:
+        """The probability of each image's target where rejection is a class too, float64 (N,).
+
+        Args:
+            defence: One of `DEFENCES`.
+
+        Raises:
+            ValueError: The images have no targets.
+        """
+        if self.targets is None:
+            raise ValueError(f"{self.name} have no targets")
+        evidence = self.log_likelihood
+        low, typical_low, typical_high = self.thresholds
+        total = evidence
+        if defence == "low":
+            total = np.logaddexp(evidence, low)
+        elif defence == "typical":
+            total = np.logaddexp(evidence, np.logaddexp(typical_low, 2 * evidence - typical_high))
+        confidence: NDArray[np.float64] = np.exp(self.joint[np.arange(len(self.joint)), self.targets] - total)
+        return confidence
+
     def summary(self) -> dict[str, Any]:
         """The numbers, ready for JSON."""
         sure = self.posterior.max(1)
@@ -105,8 +126,7 @@ class ImageGroup:
             "share_over_99": float((sure >= 0.99).mean()),
         }
         if self.targets is not None:
-            own = self.posterior[np.arange(len(self.targets)), self.targets]
-            values["median_confidence_in_target"] = float(np.median(own))
+            values["median_confidence_in_target"] = float(np.median(self.confidence("none")))
             values["classified_as_target"] = float((self.joint.argmax(1) == self.targets).mean())
         return values
 
@@ -120,8 +140,9 @@ class Attack:
         encoding: "cppn" or "direct".
         run: the run folder.
         evaluations: images judged.
-        confidence: of each class's elite in its class, float32 (10,); what a test rejects has none.
-        curve: (evaluations, median confidence) of each generation, float64 (generations + 1, 2).
+        temperature: that the search saw log p(x, y) divided by.
+        confidence: of each class's elite in its class, float64 (10,), at temperature 1; what a test rejects has none.
+        curve: (evaluations, median confidence at the search's temperature) of each generation, float64 (generations + 1, 2).
         group: the elites.
     """
 
@@ -129,7 +150,8 @@ class Attack:
     encoding: str
     run: Path
     evaluations: int
-    confidence: NDArray[np.float32]
+    temperature: float
+    confidence: NDArray[np.float64]
     curve: NDArray[np.float64]
     group: ImageGroup
 
@@ -141,6 +163,7 @@ class Attack:
             "encoding": self.encoding,
             "run": str(self.run),
             "evaluations": self.evaluations,
+            "temperature": self.temperature,
             "median_confidence_reached": float(np.median(self.confidence)),
             "min_confidence_reached": float(self.confidence.min()),
             "classes_over_99": int((self.confidence >= 0.99).sum()),
@@ -224,6 +247,7 @@ def hypothesis(
     generations: int = 100,
     batch: int = 200,
     seed: int = 0,
+    temperature: float = 1.0,
     device: str = "auto",
     say: Callable[[str], None] = lambda _: None,
     on_generation: Callable[[dict[str, Any]], None] | None = None,
@@ -244,6 +268,9 @@ def hypothesis(
         generations: Generations of each attack.
         batch: Children of each generation.
         seed: Which half of the test digits, the controls, and the attacks.
+        temperature: Divides what the attacks see of log p(x, y). At 1 most confidences of an image that is far from
+            digits are 0 to the last bit, and selection has nothing to go by; at 100 nats it has, and is led through them
+            to images that are accepted. The confidences in the result are those at temperature 1.
         device: "auto", "cpu", "cuda" or "cuda:i".
         say: Called with a line at each step.
         on_generation: Called with the metrics of each generation of each attack.
@@ -251,9 +278,12 @@ def hypothesis(
 
     Raises:
         DataError: There is no MNIST.
+        ConfigError: The temperature is not above 0.
         ModelError: The weights do not fit.
         RunError: A run cannot be read, is not of MNIST digits, or `out` holds attacks made with other settings.
     """
+    if not temperature > 0:
+        raise ConfigError(f"The temperature must be above 0, not {temperature}.")
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     classifier = load_classifier(MODEL, weights=weights, device=device)
@@ -269,6 +299,7 @@ def hypothesis(
         "test digits", "real", images[verification], joint[verification], labels[verification], thresholds
     )
     model.thresholds.copy_(torch.tensor(thresholds))
+    model.temperature.fill_(temperature)
     calibrated = out / f"{MODEL}.safetensors"
     save_classifier(
         classifier, calibrated, notes={"thresholds": "1 % false rejection on half of the MNIST test digits"}
@@ -301,7 +332,7 @@ def hypothesis(
                 stop=stop,
             )
             group = judge(f"{encoding.name} against {name}", "attack", result.archive.pixels(), result.archive.classes)
-            attacks.append(_finished(result, defence, group))
+            attacks.append(_finished(result, defence, temperature, group))
             complete = result.generation >= generations
             if not complete:
                 break
@@ -389,11 +420,18 @@ def _attack(
     return resume(folder, generations=generations, classifier=classifier, on_generation=on_generation, stop=stop)
 
 
-def _finished(run: Run, defence: str, group: ImageGroup) -> Attack:
+def _finished(run: Run, defence: str, temperature: float, group: ImageGroup) -> Attack:
     assert run.folder is not None  # noqa: S101
     curve = np.array([(row["evaluations"], row["median_confidence"]) for row in run.metrics])
     return Attack(
-        defence, run.config.encoding.name, run.folder.path, run.evaluations, run.archive.confidence, curve, group
+        defence,
+        run.config.encoding.name,
+        run.folder.path,
+        run.evaluations,
+        temperature,
+        group.confidence(defence),
+        curve,
+        group,
     )
 
 
