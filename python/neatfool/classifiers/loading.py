@@ -14,7 +14,14 @@ from torch import nn
 from neatfool.classifiers.classifier import Classifier
 from neatfool.classifiers.custom import call_factory
 from neatfool.classifiers.layers import last_layer, seeded
-from neatfool.classifiers.mnist import DIGITS, MNIST_MODELS, MNIST_SIZE, SHIPPED_WEIGHTS, mnist_classifier
+from neatfool.classifiers.mnist import (
+    DIGITS,
+    MNIST_MODELS,
+    MNIST_SIZE,
+    SHIPPED_WEIGHTS,
+    mnist_classes,
+    mnist_classifier,
+)
 from neatfool.classifiers.state_dict import StateDict, load_weights, read_weights
 from neatfool.classifiers.training import add_class
 from neatfool.classifiers.zoo import adapt_state, build_zoo_module, cached_file, download, zoo_names, zoo_weights
@@ -44,8 +51,9 @@ def load_classifier(
     """Loads a classifier by name.
 
     Args:
-        model: "lenet-mnist", "mlp-mnist", a torchvision classification model such as "alexnet", or
-            "package.module:factory", a function of yours that returns a `Classifier`.
+        model: "lenet-mnist", "mlp-mnist", "density-mnist" (or "density-mnist-reject", "density-mnist-typical"), a
+            torchvision classification model such as "alexnet", or "package.module:factory", a function of yours that
+            returns a `Classifier`.
         weights: None for the model's own (shipped, or downloaded by torchvision), a .safetensors file or a .pth state
             dict, or "none" for an untrained network, which is the same at every call.
         device: "auto", "cpu", "cuda" or "cuda:i".
@@ -69,7 +77,7 @@ def load_classifier(
 def list_models() -> list[ModelInfo]:
     """All models that have a name, the built-in ones first."""
     models = [
-        ModelInfo(name, "built-in", (1, MNIST_SIZE, MNIST_SIZE), len(DIGITS), name in SHIPPED_WEIGHTS)
+        ModelInfo(name, "built-in", (1, MNIST_SIZE, MNIST_SIZE), mnist_classes(name), name in SHIPPED_WEIGHTS)
         for name in MNIST_MODELS
     ]
     for name in zoo_names():

@@ -2,7 +2,8 @@
 
 The recipe, which also made the weights of `lenet-mnist` that come with the package: cross-entropy, SGD with Nesterov
 momentum 0.9, weight decay 5e-4, batches of 100 in a new random order every epoch, a learning rate that falls from 0.05
-to 0 along half a cosine, torch's default initialisation.
+to 0 along half a cosine, torch's default initialisation. The generative `density-mnist` has its own (see
+`neatfool.classifiers.density.fit_density`).
 
 The same seed gives the same weights on the same machine with the same number of threads and release of torch. Another
 number of threads adds up gradients in another order, so the weights then differ in their last bits, and so do, after an
@@ -23,6 +24,7 @@ from torch.nn.functional import cross_entropy
 from neatfool.classifiers.accuracy import accuracy
 from neatfool.classifiers.classifier import Classifier
 from neatfool.classifiers.datasets import LabelledImages
+from neatfool.classifiers.density import DensityModel, fit_density
 from neatfool.classifiers.layers import last_layer, seeded
 from neatfool.classifiers.mnist import DIGITS, MNIST_MODELS, mnist_classifier
 from neatfool.classifiers.state_dict import write_weights
@@ -54,7 +56,8 @@ class Epoch:
     epoch: int
     """1 for the first."""
     loss: float
-    """Mean cross-entropy over the training images, each while its batch was learnt."""
+    """Mean over the training images, each while its batch was learnt, of the cross-entropy in nats; for a density model of
+    -log p(x | y) in bits per dimension."""
     accuracy: float | None
     """Fraction of the test images that are classified correctly, None without test images."""
 
@@ -75,10 +78,11 @@ def train_classifier(
     """Trains a built-in network from scratch.
 
     Args:
-        model: "lenet-mnist" or "mlp-mnist".
+        model: "lenet-mnist", "mlp-mnist" or "density-mnist".
         images: uint8 (N, 1, 28, 28).
         labels: Integers (N,) in 0 to 9.
-        settings: The recipe; the one above if None.
+        settings: The recipe; the one above if None. A density model has a recipe of its own (see `fit_density`) and looks
+            only at `epochs` and `seed`.
         test: Images to measure the accuracy on after every epoch.
         device: "auto", "cpu", "cuda" or "cuda:i".
         progress: Called after every epoch.
@@ -96,6 +100,8 @@ def train_classifier(
     with seeded(settings.seed):
         module = MNIST_MODELS[model](len(DIGITS))
     classifier = mnist_classifier(model, module, class_names=DIGITS, device=device)
+    if isinstance(module, DensityModel):
+        return classifier, _fit_density(classifier, module, images, labels, settings, test, progress)
     return classifier, fit(classifier, images, labels, settings=settings, test=test, progress=progress)
 
 
@@ -197,6 +203,27 @@ def optimise(
                 on_epoch(epoch, mean)
     finally:
         optimiser.zero_grad()
+
+
+def _fit_density(
+    classifier: Classifier,
+    module: DensityModel,
+    images: Tensor,
+    labels: Tensor,
+    settings: TrainingSettings,
+    test: LabelledImages | None,
+    progress: Progress | None,
+) -> list[Epoch]:
+    _check(classifier, images, labels)
+    history = []
+
+    def on_epoch(epoch: int, bits: float) -> None:
+        history.append(Epoch(epoch, bits, accuracy(classifier, test).top1 if test else None))
+        if progress:
+            progress(history[-1])
+
+    fit_density(module, images, labels, epochs=settings.epochs, seed=settings.seed, on_epoch=on_epoch)
+    return history
 
 
 def add_class(classifier: Classifier, name: str, *, seed: int) -> Classifier:

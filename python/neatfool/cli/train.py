@@ -12,7 +12,7 @@ from neatfool.cli.output import print_json, print_table, stderr
 def command(
     data: Annotated[Path, typer.Option(metavar="DIR", help="The MNIST files.", show_default=False)],
     model: Annotated[
-        str, typer.Option("--model", "-m", metavar="NAME", help="lenet-mnist or mlp-mnist.")
+        str, typer.Option("--model", "-m", metavar="NAME", help="lenet-mnist, mlp-mnist or density-mnist.")
     ] = "lenet-mnist",
     out: Annotated[
         Path | None,
