@@ -24,8 +24,8 @@ class Pooled(nn.Module):
 
     def __init__(self, channels: int = 3, classes: int = 4) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, 6, 3, padding=1)
-        self.fc = nn.Linear(6, classes)
+        self.conv = nn.Conv2d(channels, 8, 3, padding=1)
+        self.fc = nn.Linear(8, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.fc(torch.tanh(self.conv(x)).mean((2, 3)))
@@ -130,7 +130,7 @@ def test_no_images_give_no_confidences() -> None:
     classifier = small()
     empty = np.empty((0, 3, 8, 8), np.uint8)
     assert classifier.confidences(empty).shape == (0, 4)
-    assert classifier.features(empty).shape == (0, 6)
+    assert classifier.features(empty).shape == (0, 8)
 
 
 def test_read_only_and_strided_images_are_welcome() -> None:
@@ -194,7 +194,7 @@ def test_features_enter_the_last_layer() -> None:
     module = classifier.module
     assert isinstance(module, Pooled)
     features = classifier.features(pixels(5, 3, 8, 8))
-    assert features.dtype == np.float32 and features.shape == (5, 6)
+    assert features.dtype == np.float32 and features.shape == (5, 8)
     logits = features @ module.fc.weight.numpy().T + module.fc.bias.numpy()
     np.testing.assert_allclose(softmax(logits), classifier.confidences(pixels(5, 3, 8, 8)), atol=1e-6)
 

@@ -37,9 +37,10 @@ class Classifier:
     gradients, and on a CPU a convolutional network is stored channels-last, which about doubles its speed. Torch's
     global settings and random generators are left alone.
 
-    The same image gets the same confidences, bit for bit, however a batch is split: the module only ever sees batches
-    of exactly `chunk` images, the last one filled up with black. Another number of torch threads, processor or release
-    of torch may change their last bits, because torch then adds in another order.
+    The module only ever sees batches of exactly `chunk` images, the last one filled up with black, so splitting a batch
+    at multiples of `chunk` never changes a bit of the confidences. On a CPU they do not depend on an image's place in
+    its chunk either, except in the last bits where a linear layer's number of inputs is no multiple of 4. Another
+    number of torch threads, processor or release of torch may change last bits too: torch then adds in another order.
 
     Args:
         module: Maps a float32 batch (N, channels, *input_size), normalised, to (N, n_classes).
