@@ -18,9 +18,7 @@ def genome_set(outputs: int) -> tuple[str, list[dict[str, Any]]]:
     path = SHARED / f"genomes_{'rgb' if outputs == 3 else 'gray'}.json"
     if path.exists():
         return "the shared set", [convert(genome) for genome in json.loads(path.read_text())]
-    population, _ = _core.CppnGenomes.random(
-        32, Cppn(initial_mutations=40), outputs=outputs, keep_split=False, seed=1
-    )
+    population, _ = _core.CppnGenomes.random(32, Cppn(initial_mutations=40), outputs=outputs, keep_split=False, seed=1)
     return "random genomes after 40 mutations", [json.loads(population.json(i)) for i in range(32)]
 
 

@@ -63,7 +63,9 @@ def main() -> None:
         alone.append(network_alone(classifier, run.evaluations))
         plain.append(plain_torch(arguments.model, arguments.weights, run.evaluations))
     images = run.evaluations
-    print(f"{arguments.model}, {images:,} images, chunks of {classifier.chunk}, {torch.get_num_threads()} torch threads")
+    print(
+        f"{arguments.model}, {images:,} images, chunks of {classifier.chunk}, {torch.get_num_threads()} torch threads"
+    )
     for name, seconds in (("whole run", whole), ("network alone", alone), ("plain torch, batches of 64", plain)):
         print(f"  {name:28s} {images / statistics.median(seconds):10,.1f} images/s")
     print(f"  whole run / network alone    {statistics.median(w / a for w, a in zip(whole, alone, strict=True)):10.3f}")

@@ -1,11 +1,13 @@
 """Evolve images that fool image classifiers, measure how easily a classifier is fooled, and harden it.
 
+```python
 import neatfool as nf
 
 model = nf.load_classifier("lenet-mnist")
 run = nf.evolve(model, encoding=nf.Cppn(), generations=200, seed=0)
 run.archive.confidence  # (classes,) float32
 run.archive.images()  # (classes, H, W[, 3]) uint8
+```
 """
 
 from importlib import import_module

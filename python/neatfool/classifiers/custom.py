@@ -2,9 +2,9 @@
 
 import contextlib
 import importlib
-import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from torch import nn
 
@@ -50,7 +50,7 @@ def call_factory(spec: str) -> Classifier:
 
 @contextlib.contextmanager
 def _current_directory_importable() -> Iterator[None]:
-    folder = os.getcwd()
+    folder = str(Path.cwd())
     sys.path.insert(0, folder)
     try:
         yield

@@ -49,6 +49,7 @@ class ImageArray:
         return len(self.images)
 
     def batches(self, size: int) -> Iterator[tuple[UInt8, Labels]]:
+        """See `LabelledImages.batches`."""
         for start in range(0, len(self), size):
             yield self.images[start : start + size], self.labels[start : start + size]
 
@@ -64,6 +65,7 @@ class ImageFolder:
         return len(self.files)
 
     def batches(self, size: int) -> Iterator[tuple[UInt8, Labels]]:
+        """See `LabelledImages.batches`; photographs are decoded a batch ahead."""
         groups = [self.files[start : start + size] for start in range(0, len(self), size)]
         with ThreadPoolExecutor(_THREADS) as pool:
             reading = [pool.submit(read_photograph, path, self.classifier) for path, _ in groups[0]]

@@ -58,9 +58,9 @@ def command(
 ) -> int:
     """Run the paper's experiments and put the results beside the paper's."""
     from neatfool.experiments.reproduction import reproduce
-    from neatfool.search import build_config
+    from neatfool.search import ModelConfig, build_config
 
-    def network(name: str, file: str | None) -> "options.ModelConfig":
+    def network(name: str, file: str | None) -> ModelConfig:
         count = crops if what is What.imagenet else 1
         chosen = {"name": name, "weights": options.stored_weights(file), "device": device, "crops": count}
         return build_config({"model": {key: value for key, value in chosen.items() if value is not None}}).model
@@ -85,7 +85,9 @@ def command(
         )
         stopped = interrupted()
     if json:
-        print_json({"what": what.value, "scale": scale.value, "out": str(folder), "rows": [asdict(row) for row in done]})
+        print_json(
+            {"what": what.value, "scale": scale.value, "out": str(folder), "rows": [asdict(row) for row in done]}
+        )
     elif not quiet:
         table = Table(show_lines=True)
         for column in ("row", "experiment", "paper", "ours", "seconds"):

@@ -235,7 +235,8 @@ def _sums(population: CppnPopulation, genome: dict[str, Any], node: int) -> NDAr
     values = _core.CppnGenomes.from_json([json.dumps(probe)]).outputs_at(
         0, height=height, width=width, coordinates=population.encoding.coordinates
     )
-    return values[0].astype(np.float64) * bound
+    sums: NDArray[np.float64] = values[0].astype(np.float64) * bound
+    return sums
 
 
 def _steepness(phase: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -317,7 +318,8 @@ def _peaks(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Places that no place within two steps exceeds."""
     padded = np.pad(values, 2, constant_values=-np.inf)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5))
-    return values >= windows.max((2, 3))
+    highest: NDArray[np.bool_] = values >= windows.max((2, 3))
+    return highest
 
 
 def _mean_colours(picture: NDArray[np.uint8], cells: NDArray[np.int64]) -> NDArray[np.uint8]:

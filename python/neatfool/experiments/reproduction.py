@@ -20,7 +20,6 @@ from neatfool.classifiers import (
     save_classifier,
     train_classifier,
 )
-from neatfool.encodings import Cppn
 from neatfool.errors import ConfigError
 from neatfool.experiments.ascent import AscentSettings, ascend, resume_ascent
 from neatfool.experiments.diversity import diversity
@@ -190,12 +189,18 @@ class _Outcome(NamedTuple):
     differs: str
 
 
-def _evolve(context: _Context, name: str, preset: str, *, model: ModelConfig | None = None, seed: int | None = None) -> Run:
+def _evolve(
+    context: _Context, name: str, preset: str, *, model: ModelConfig | None = None, seed: int | None = None
+) -> Run:
     """The run of this name, begun, continued or as it is."""
     path, scale = context.out / name, context.scale
     if path.exists():
         run = load_run(RunFolder.open(path))
-        return run if run.generation >= scale.generations else resume(path, generations=scale.generations, stop=context.stop)
+        return (
+            run
+            if run.generation >= scale.generations
+            else resume(path, generations=scale.generations, stop=context.stop)
+        )
     changes: dict[str, Any] = {
         "model": (model or context.model).model_dump(exclude_none=True),
         "generations": scale.generations,
@@ -233,14 +238,19 @@ def _ascent(context: _Context) -> _Outcome:
     texts, evaluations = [], 0
     for name, settings in {
         "without": AscentSettings(),
-        "with": AscentSettings(l2_decay=0.01, blur_radius=0.5, blur_every=4),
+        "with": AscentSettings(decay=0.01, blur=0.5, blur_every=4),
     }.items():
         path = context.out / f"row-5-{name}"
         if path.exists():
             result = resume_ascent(path, stop=context.stop)
         else:
             result = ascend(
-                context.model, sample=context.scale.sample, settings=settings, seed=context.seed, out=path, stop=context.stop
+                context.model,
+                sample=context.scale.sample,
+                settings=settings,
+                seed=context.seed,
+                out=path,
+                stop=context.stop,
             )
         one = result.summary()
         evaluations += one["evaluations"]
@@ -335,7 +345,9 @@ def _mnist_retraining(context: _Context) -> _Outcome:
         f"DNN2 to DNN{len(medians) + 1}: median confidence {_percent(min(medians))} to {_percent(max(medians))}, "
         f"{fooled} of {len(medians)} at 99.99 % or more; test error {last['test_error']:.2%} at the end"
     )
-    differs = "" if fooled == len(medians) else "some retrained networks are harder to fool at this number of evaluations"
+    differs = (
+        "" if fooled == len(medians) else "some retrained networks are harder to fool at this number of evaluations"
+    )
     return _Outcome(ours, setting, summary["evaluations"], differs)
 
 
@@ -365,9 +377,7 @@ def _repetition(context: _Context, name: str, preset: str) -> _Outcome:
     one = result.summary()
     if not one["repeating"]:
         return _Outcome(f"none of {one['elites']} elites repeats a motif", _setting(run.config), 0, "too few repeats")
-    ours = (
-        f"{one['repeating']} of {one['elites']} elites repeat a motif; confidence rises with the copies in {one['rising']:.0%} of them"
-    )
+    ours = f"{one['repeating']} of {one['elites']} elites repeat a motif; confidence rises with the copies in {one['rising']:.0%} of them"
     return _Outcome(ours, f"elites of row {name.removeprefix('row-')}", 0, "")
 
 
@@ -384,7 +394,10 @@ def _diversity(context: _Context, first: str, preset: str) -> _Outcome:
     same = one["distances"]["pixels"]
     related = [entry for entry in one["related_classes"] if entry["rho"] is not None]
     strongest = max(related, key=lambda entry: entry["rho"]) if related else None
-    ours = f"same-class images of different runs are {same['same_class_closer']:.0%} closer in pixels than others (p {same['p']:.3f})"
+    ours = (
+        f"same-class images of different runs are {same['same_class_closer']:.0%} closer in pixels than others "
+        f"(p {same['p']:.3f})"
+    )
     if strongest:
         ours += (
             f"; related classes get more similar images: rank correlation {strongest['rho']:.2f} "
@@ -406,13 +419,21 @@ def _hypothesis(context: _Context) -> _Outcome:
         stop=context.stop,
     )
     write_page(result, context.out / "row-11" / "hypothesis.html")
-    rejected = [f"{group.name.partition(',')[0]} {group.rejected_low:.0%}" for group in result.groups if group.kind == "evolved"]
-    attacks = [f"{attack.encoding} against {attack.defence} {_percent(attack.median_confidence)}" for attack in result.attacks]
+    rejected = [
+        f"{group.name.partition(',')[0]} {group.rejected_low:.0%}" for group in result.groups if group.kind == "evolved"
+    ]
+    attacks = [
+        f"{attack.encoding} against {attack.defence} {_percent(float(np.median(attack.confidence)))}"
+        for attack in result.attacks
+    ]
     ours = (
-        f"generative accuracy {result.accuracy:.2%}; evolved images rejected at 1 % false rejection: {', '.join(rejected)}; "
+        f"generative accuracy {result.accuracy:.2%}; evolved images rejected at 1 % false rejection: "
+        f"{', '.join(rejected)}; "
         f"attacked directly, median confidence: {', '.join(attacks)}"
     )
-    return _Outcome(ours, f"density-mnist, {context.scale.retrain_generations} generations an attack", 0, "ours to test")
+    return _Outcome(
+        ours, f"density-mnist, {context.scale.retrain_generations} generations an attack", 0, "ours to test"
+    )
 
 
 _Experiment = tuple[str, str, Callable[[_Context], _Outcome]]
@@ -458,7 +479,8 @@ def _write_table(path: Path, what: str, scale: str, rows: Sequence[Row]) -> None
     ]
     for one in rows:
         cells = (
-            one.row, one.experiment, one.paper, one.ours, one.setting, f"{one.evaluations:,}", f"{one.seconds:,.0f}", one.differs,
+            one.row, one.experiment, one.paper, one.ours, one.setting,
+            f"{one.evaluations:,}", f"{one.seconds:,.0f}", one.differs,
         )  # fmt: skip
         lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
     with replacing(path) as temporary:
