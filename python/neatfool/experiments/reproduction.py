@@ -377,7 +377,10 @@ def _repetition(context: _Context, name: str, preset: str) -> _Outcome:
     one = result.summary()
     if not one["repeating"]:
         return _Outcome(f"none of {one['elites']} elites repeats a motif", _setting(run.config), 0, "too few repeats")
-    ours = f"{one['repeating']} of {one['elites']} elites repeat a motif; confidence rises with the copies in {one['rising']:.0%} of them"
+    ours = (
+        f"{one['repeating']} of {one['elites']} elites repeat a motif; "
+        f"in {one['rising']:.0%} of them confidence rises with the number of copies"
+    )
     return _Outcome(ours, f"elites of row {name.removeprefix('row-')}", 0, "")
 
 
