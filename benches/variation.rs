@@ -7,6 +7,7 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use neatfool_core::activation::Activation;
 use neatfool_core::color::ColorModel;
+use neatfool_core::color::ColorModel;
 use neatfool_core::crossover::CrossoverSettings;
 use neatfool_core::direct::{DirectPopulation, DirectSettings};
 use neatfool_core::genome::Genome;
@@ -127,7 +128,7 @@ fn direct(criterion: &mut Criterion) {
         });
     }
     let mut bytes = vec![0; 8 * LENGTH];
-    group.bench_function("bytes", |bencher| {
+    group.bench_function("drawing", |bencher| {
         bencher.iter(|| population.draw(0, 3, ColorModel::Hls, black_box(&mut bytes)).expect("right size"));
     });
     group.bench_function("start", |bencher| bencher.iter(|| DirectPopulation::random(8, LENGTH, 1)));
