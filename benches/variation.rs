@@ -7,7 +7,6 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use neatfool_core::activation::Activation;
 use neatfool_core::color::ColorModel;
-use neatfool_core::color::ColorModel;
 use neatfool_core::crossover::CrossoverSettings;
 use neatfool_core::direct::{DirectPopulation, DirectSettings};
 use neatfool_core::genome::Genome;

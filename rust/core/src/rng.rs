@@ -53,13 +53,13 @@ struct Blocks<'a> {
     key: [u32; 2],
     index: [u32; 2],
     position: u64,
-    blocks: &'a mut [[u32; 4]],
+    out: &'a mut [[u32; 4]],
 }
 
 impl Kernel for Blocks<'_> {
     #[inline(always)]
     fn run(self) {
-        for (offset, block) in self.blocks.iter_mut().enumerate() {
+        for (offset, block) in self.out.iter_mut().enumerate() {
             let position = self.position.wrapping_add(offset as u64);
             *block = philox([position as u32, (position >> 32) as u32, self.index[0], self.index[1]], self.key);
         }
@@ -95,7 +95,7 @@ impl Stream {
     fn next_blocks(&mut self, blocks: &mut [[u32; 4]]) {
         let Self { key, index, position, .. } = *self;
         self.position = position.wrapping_add(blocks.len() as u64);
-        let blocks = Blocks { key, index, position, blocks };
+        let blocks = Blocks { key, index, position, out: blocks };
         // All levels give the same numbers, so a level that is misnamed is for those to report who can.
         match Level::active() {
             Ok(level) => level.run(blocks),
@@ -186,7 +186,7 @@ mod tests {
             (position..).take(75).map(|at| philox([at as u32, (at >> 32) as u32, index[0], index[1]], key)).collect();
         for level in Level::available() {
             let mut blocks = vec![[0; 4]; 75];
-            level.run(Blocks { key, index, position, blocks: &mut blocks });
+            level.run(Blocks { key, index, position, out: &mut blocks });
             assert_eq!(blocks, expected);
         }
     }
