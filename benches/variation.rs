@@ -127,7 +127,7 @@ fn direct(criterion: &mut Criterion) {
         });
     }
     let mut bytes = vec![0; 8 * LENGTH];
-    group.bench_function("bytes", |bencher| {
+    group.bench_function("drawing", |bencher| {
         bencher.iter(|| population.draw(0, 3, ColorModel::Hls, black_box(&mut bytes)).expect("right size"));
     });
     group.bench_function("start", |bencher| bencher.iter(|| DirectPopulation::random(8, LENGTH, 1)));

@@ -4,13 +4,15 @@
 //! probability 0.5, then polynomial mutation (Deb 2001) of each gene with rate 0.1. A gene is a `u16` that stands for
 //! gene / 65535 in `[0, 1]`: half the memory of a float, and 257 steps to each of the 8 bits that are seen.
 
-use crate::color::{ColorModel, to_rgb_in_place};
+#![expect(clippy::inline_always, reason = "kernels must be compiled into the function of each instruction set")]
+
 use rayon::prelude::*;
 
+use crate::color::{ColorModel, to_rgb_in_place};
 use crate::mutation::{VariationError, check_eta, check_parents, check_probability};
 use crate::power::{ROUND, exponent, log2, polynomial_step, sbx_spread, uniform};
 use crate::rng::{Purpose, Stream};
-use crate::simd::Level;
+use crate::simd::{Kernel, Level};
 
 /// Largest gene, standing for 1.
 const MAX_GENE: f32 = u16::MAX as f32;
@@ -135,7 +137,8 @@ impl DirectPopulation {
     /// `generation`, `first_index` + i), so a generation may be made in several calls. Runs on the current rayon pool.
     ///
     /// # Errors
-    /// [`VariationError`] if a setting is out of range or a parent is not in the population.
+    /// [`VariationError`] if a setting is out of range, a parent is not in the population, or the instruction set asked for is
+    /// not available.
     pub fn vary(
         &self,
         parents: &[(u32, u32)],
@@ -146,17 +149,18 @@ impl DirectPopulation {
     ) -> Result<Self, VariationError> {
         settings.validate()?;
         check_parents(self.count(), parents.iter().map(|&(a, b)| a.max(b)))?;
+        let level = Level::active().map_err(|why| VariationError(why.into()))?;
         let rate = settings.rate_in(generation);
         let mut genes = vec![0; parents.len() * self.length];
         genes.par_chunks_mut(self.length).zip(parents).enumerate().for_each(|(index, (child, &(a, b)))| {
             let mut stream = Stream::new(seed, Purpose::Vary, generation, first_index.wrapping_add(index as u32));
             let crossover = stream.chance(settings.crossover_rate);
             if crossover && a != b {
-                cross(self.individual(a), self.individual(b), settings.crossover_eta, &mut stream, child);
+                cross(level, self.individual(a), self.individual(b), settings.crossover_eta, &mut stream, child);
             } else {
                 child.copy_from_slice(self.individual(a));
             }
-            mutate(child, rate, settings.mutation_eta, &mut stream);
+            mutate(level, child, rate, settings.mutation_eta, &mut stream);
         });
         Ok(Self { length: self.length, genes })
     }
@@ -223,27 +227,36 @@ impl DirectPopulation {
 
 /// SBX (Deb & Agrawal 1995), the first child: `((1 + β) a + (1 - β) b) / 2` with a spread β of its own for every gene, clamped
 /// to the range of a gene.
-fn cross(a: &[u16], b: &[u16], eta: f64, stream: &mut Stream, child: &mut [u16]) {
+fn cross(level: Level, a: &[u16], b: &[u16], eta: f64, stream: &mut Stream, child: &mut [u16]) {
     let exponent = exponent(eta);
     let mut numbers = [0; BLOCK];
     for ((child, a), b) in child.chunks_mut(BLOCK).zip(a.chunks(BLOCK)).zip(b.chunks(BLOCK)) {
         stream.fill(&mut numbers);
-        cross_block(child, a, b, &numbers, exponent);
+        level.run(Sbx { child, a, b, numbers: &numbers, exponent });
     }
 }
 
-/// A function of its own, so that the compiler knows the slices to be distinct and vectorises.
-#[inline(never)]
-fn cross_block(child: &mut [u16], a: &[u16], b: &[u16], numbers: &[u32; BLOCK], exponent: f32) {
-    for (((child, &a), &b), &number) in child.iter_mut().zip(a).zip(b).zip(numbers) {
-        let (a, b) = (f32::from(a), f32::from(b));
-        *child = to_gene(0.5 * ((a + b) + sbx_spread(number, exponent) * (a - b)));
+struct Sbx<'a> {
+    child: &'a mut [u16],
+    a: &'a [u16],
+    b: &'a [u16],
+    numbers: &'a [u32; BLOCK],
+    exponent: f32,
+}
+
+impl Kernel for Sbx<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for (((child, &a), &b), &number) in self.child.iter_mut().zip(self.a).zip(self.b).zip(self.numbers) {
+            let (a, b) = (f32::from(a), f32::from(b));
+            *child = to_gene(0.5 * ((a + b) + sbx_spread(number, self.exponent) * (a - b)));
+        }
     }
 }
 
 /// Polynomial mutation (Deb 2001) of each gene with probability `rate`. The gaps between mutations are drawn, from their
 /// geometric distribution, so that only genes that change cost random numbers.
-fn mutate(genes: &mut [u16], rate: f64, eta: f64, stream: &mut Stream) {
+fn mutate(level: Level, genes: &mut [u16], rate: f64, eta: f64, stream: &mut Stream) {
     if rate == 0.0 {
         return;
     }
@@ -255,13 +268,7 @@ fn mutate(genes: &mut [u16], rate: f64, eta: f64, stream: &mut Stream) {
     let mut position = 0;
     loop {
         stream.fill(&mut numbers);
-        let (for_gaps, for_steps) = numbers.split_at(BLOCK);
-        for (gap, &number) in gaps.iter_mut().zip(for_gaps) {
-            *gap = log2(uniform(number)) * per_log2;
-        }
-        for (step, &number) in steps.iter_mut().zip(for_steps) {
-            *step = MAX_GENE * polynomial_step(number, exponent);
-        }
+        level.run(Mutations { numbers: &numbers, per_log2, exponent, gaps: &mut gaps, steps: &mut steps });
         for (&gap, &step) in gaps.iter().zip(&steps) {
             // Saturates where the rate is so small that the gap is beyond any length.
             position += gap as u32 as usize;
@@ -272,9 +279,48 @@ fn mutate(genes: &mut [u16], rate: f64, eta: f64, stream: &mut Stream) {
     }
 }
 
+struct Mutations<'a> {
+    numbers: &'a [u32; 2 * BLOCK],
+    per_log2: f32,
+    exponent: f32,
+    gaps: &'a mut [f32; BLOCK],
+    steps: &'a mut [f32; BLOCK],
+}
+
+impl Kernel for Mutations<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let (for_gaps, for_steps) = self.numbers.split_at(BLOCK);
+        for (gap, &number) in self.gaps.iter_mut().zip(for_gaps) {
+            *gap = log2(uniform(number)) * self.per_log2;
+        }
+        for (step, &number) in self.steps.iter_mut().zip(for_steps) {
+            *step = MAX_GENE * polynomial_step(number, self.exponent);
+        }
+    }
+}
+
 /// The nearest gene.
-#[expect(clippy::inline_always, reason = "or the loop of `cross_block` is not vectorised")]
 #[inline(always)]
 fn to_gene(value: f32) -> u16 {
     (value.clamp(0.0, MAX_GENE) + ROUND).to_bits() as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instruction_sets_agree() {
+        let parents = DirectPopulation::random(2, 1003, 5).expect("valid");
+        let child = |level| {
+            let mut stream = Stream::new(5, Purpose::Vary, 0, 0);
+            let mut child = vec![0; 1003];
+            cross(level, parents.individual(0), parents.individual(1), 10.0, &mut stream, &mut child);
+            mutate(level, &mut child, 0.3, 15.0, &mut stream);
+            child
+        };
+        let levels = Level::available();
+        assert!(levels.iter().all(|&level| child(level) == child(levels[0])));
+    }
 }
