@@ -45,7 +45,7 @@ def main() -> None:
     classes = len(result.classes)
     over = [int((result.confidence >= threshold).sum()) for threshold in (0.99, 0.9999)]
     each = result.seconds / classes
-    passes = result.passes / classes
+    passes = result.evaluations / classes
     print(f"{arguments.model} on {classifier.device}, {torch.get_num_threads()} threads, batches of {batch}")
     print(f"classes that reach .99, .9999     {over[0]}, {over[1]} of {classes}")
     print(f"one forward and backward pass     {1000 * one:.2f} ms an image")

@@ -168,11 +168,11 @@ class TestRegularisers:
         return regularise(self.images, self.gradient, self.mean, taken, AscentSettings(**options)).numpy()
 
     def test_decay(self):
-        assert self.apply(decay=0.25) == pytest.approx(MEAN + 0.75 * (self.images.numpy() - MEAN), abs=1e-4)
+        assert self.apply(l2_decay=0.25) == pytest.approx(MEAN + 0.75 * (self.images.numpy() - MEAN), abs=1e-4)
 
     def test_decay_in_a_run_pulls_to_the_mean(self):
         net = classifier()
-        start, after = first_step(net, objective="logit", early_progress=40.0, decay=0.5)
+        start, after = first_step(net, objective="logit", early_progress=40.0, l2_decay=0.5)
         gradient = slope(net, 2)
         assert np.array_equal(after, np.round((start + 20 / (gradient**2).sum() * gradient).astype(np.float32)))
 
@@ -185,7 +185,7 @@ class TestRegularisers:
         assert blur(self.images, deviation).numpy() == pytest.approx(expected, abs=1e-3)
 
     def test_blur_comes_every_so_many_steps_of_each_image(self):
-        after = self.apply(blur=1.0, blur_every=2)
+        after = self.apply(blur_radius=1.0, blur_every=2)
         assert np.array_equal(after[0], self.images[0].numpy())
         assert np.array_equal(after[1], blur(self.images, 1.0)[1].numpy())
 
@@ -328,7 +328,7 @@ class TestAscent:
         """An image costs one pass a step and one for its last look; finished images cost nothing."""
         result = ascend(curved(), settings=AscentSettings(batch=3), seed=1)
         assert len(set(result.steps.tolist())) > 1
-        assert result.passes == (result.steps + 1).sum()
+        assert result.evaluations == (result.steps + 1).sum()
 
     def test_steps_run_out(self):
         result = ascend(curved(), settings=AscentSettings(steps=2, early_progress=0.1))
@@ -337,7 +337,7 @@ class TestAscent:
         assert (result.threshold_steps == -1).any()
 
     @pytest.mark.parametrize(
-        ("options", "goes_on"), [({}, False), ({"decay": 0.01}, True), ({"all_steps": True}, True)]
+        ("options", "goes_on"), [({}, False), ({"l2_decay": 0.01}, True), ({"all_steps": True}, True)]
     )
     def test_regularised_images_take_all_steps(self, options, goes_on):
         result = ascend(curved(), settings=AscentSettings(steps=60, **options))
@@ -346,7 +346,7 @@ class TestAscent:
     OPTIONS = (
         {},
         {"optimiser": "adam", "parametrisation": "fourier", "steps": 9},
-        {"jitter": 1, "decay": 0.02, "blur": 0.5, "blur_every": 2, "steps": 12, "start": "uniform"},
+        {"jitter": 1, "l2_decay": 0.02, "blur_radius": 0.5, "blur_every": 2, "steps": 12, "start": "uniform"},
     )
 
     @pytest.mark.parametrize("options", OPTIONS)
@@ -405,7 +405,7 @@ class TestRunFolder:
         assert resumed.threshold_images.keys() == straight.threshold_images.keys()
         for key, image in straight.threshold_images.items():
             assert np.array_equal(image, resumed.threshold_images[key])
-        assert resumed.passes == straight.passes
+        assert resumed.evaluations == straight.evaluations
         rows = [nf.RunFolder.open(tmp_path / name).metrics() for name in ("straight", "stopped")]
         for a, b in zip(*rows, strict=True):
             assert {**a, "seconds": 0} == {**b, "seconds": 0}
@@ -463,7 +463,7 @@ class TestErrors:
             (["--all", "--start", "noise"], "a start is"),
             (["--all", "--start", "missing.png"], "There is no image"),
             (["--all", "--optimiser", "constant"], "give lr"),
-            (["--all", "--decay", "1.5"], "The setting decay cannot be used"),
+            (["--all", "--l2-decay", "1.5"], "The setting l2_decay cannot be used"),
             (["--sample", "11"], "11 classes cannot be drawn from 10"),
         ],
     )
@@ -513,9 +513,10 @@ class TestCommandLine:
         assert {"0.png", "1.png", "2.png", "7.png"} <= {path.name for path in (tmp_path / "run" / "images").iterdir()}
         assert run_cli(["resume", "run", "--json", "--quiet"]) == 0
         again = json.loads(capsys.readouterr().out)
-        assert again["passes"] == summary["passes"]
+        assert again["evaluations"] == summary["evaluations"]
         assert run_cli(["resume", "run", "--generations", "9"]) == 2
         assert run_cli(["report", "run", "--quiet"]) == 0
+        assert "step 5" in (tmp_path / "run" / "report.html").read_text()
         capsys.readouterr()
 
         words = shlex.split(nf.RunFolder.open(tmp_path / "run").manifest.command_line)

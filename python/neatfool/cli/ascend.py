@@ -107,11 +107,11 @@ def command(
         float | None,
         typer.Option(help="progress: largest learning rate.", show_default="1e9", rich_help_panel=_STEP),
     ] = None,
-    decay: Annotated[
+    l2_decay: Annotated[
         float | None,
         typer.Option(help="L2 decay towards the mean image.", show_default="0", rich_help_panel=_REGULARISERS),
     ] = None,
-    blur: Annotated[
+    blur_radius: Annotated[
         float | None,
         typer.Option(
             help="Standard deviation of a Gaussian blur, pixels.", show_default="0", rich_help_panel=_REGULARISERS
@@ -175,8 +175,8 @@ def command(
         "early_progress": early_progress,
         "late_progress": late_progress,
         "max_lr": max_lr,
-        "decay": decay,
-        "blur": blur,
+        "l2_decay": l2_decay,
+        "blur_radius": blur_radius,
         "blur_every": blur_every,
         "small_norm": small_norm,
         "small_contribution": small_contribution,
@@ -218,7 +218,7 @@ def _finish(result: Any, *, json: bool, quiet: bool) -> int:
     elif not quiet:
         rows = {
             "images": f"{summary['finished']} of {summary['classes']} finished",
-            "passes": f"{summary['passes']:,} forward and backward in {summary['seconds']:,.1f} s",
+            "passes": f"{summary['evaluations']:,} forward and backward in {summary['seconds']:,.1f} s",
             "median confidence": percent(summary["median_confidence"]),
             "mean, lowest": f"{percent(summary['mean_confidence'])}, {percent(summary['min_confidence'])}",
         }

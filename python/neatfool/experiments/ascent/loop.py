@@ -164,7 +164,7 @@ class _Ascent:
         self.mean = mean_image(classifier)
         self.fourier = Fourier(shape, device) if config.parametrisation == "fourier" else None
         self.generation = 0
-        self.passes = 0
+        self.evaluations = 0
         self.seconds = 0.0
         self.confidence = np.zeros(cells, np.float32)
         self.steps = np.zeros(cells, np.int64)
@@ -217,7 +217,7 @@ class _Ascent:
             finished=self.finished,
             threshold_steps=self.threshold_steps,
             threshold_images=self.threshold_images,
-            passes=self.passes,
+            evaluations=self.evaluations,
             seconds=self.seconds,
             folder=self.folder,
         )
@@ -250,7 +250,7 @@ class _Ascent:
         objectives = {"logit": logits[rows, targets], "probability": p, "log-probability": log_p}
         objective = objectives[settings.objective]
         (gradient,) = torch.autograd.grad(objective.sum(), seen)
-        self.passes += len(cells)
+        self.evaluations += len(cells)
 
         confidence = p.detach().double().cpu().numpy()
         self.confidence[cells] = confidence
@@ -324,7 +324,7 @@ class _Ascent:
     def _record(self) -> Metrics:
         row: Metrics = {
             "generation": self.generation,
-            "evaluations": self.passes,
+            "evaluations": self.evaluations,
             "classes": len(self.finished),
             "finished": int(self.finished.sum()),
             **confidence_statistics(self.confidence),
@@ -356,7 +356,7 @@ class _Ascent:
             arrays["ascent.moments"] = self.moments.cpu().numpy()
         if self.given is not None:
             arrays["ascent.start"] = self.given
-        self.folder.save_checkpoint(arrays, {"generation": str(self.generation), "passes": str(self.passes)})
+        self.folder.save_checkpoint(arrays, {"generation": str(self.generation), "evaluations": str(self.evaluations)})
 
     @classmethod
     def restored(cls, config: AscentConfig, classifier: Classifier, folder: RunFolder) -> _Ascent:
@@ -372,10 +372,10 @@ class _Ascent:
         given = expect(arrays, "ascent.start", np.uint8, shape, ndim=3) if "ascent.start" in arrays else None
         ascent = cls(config, classifier, given, folder)
         cells = len(ascent.classes)
-        counts = [metadata.get(name, "") for name in ("generation", "passes")]
+        counts = [metadata.get(name, "") for name in ("generation", "evaluations")]
         if not all(count.isdecimal() for count in counts):
             raise RunError(f"The checkpoint of {folder.path} does not say which step it is of; it is damaged.")
-        ascent.generation, ascent.passes = map(int, counts)
+        ascent.generation, ascent.evaluations = map(int, counts)
         confidence = expect(arrays, "archive.confidence", np.float32, (cells,), ndim=1)
         ascent.begun = int((confidence >= 0).sum())
         ascent.confidence = confidence.clip(0)

@@ -29,11 +29,11 @@ def regularise(images: Tensor, gradient: Tensor, mean: Tensor, taken: Tensor, se
     Returns:
         The images to go on with.
     """
-    if settings.decay:
-        images = mean + (1 - settings.decay) * (images - mean)
-    if settings.blur:
+    if settings.l2_decay:
+        images = mean + (1 - settings.l2_decay) * (images - mean)
+    if settings.blur_radius:
         due = (taken % settings.blur_every == 0).reshape(-1, 1, 1, 1)
-        images = torch.where(due, blur(images, settings.blur), images)
+        images = torch.where(due, blur(images, settings.blur_radius), images)
     if settings.small_norm:
         norm = (images - mean).square().sum(1, keepdim=True).sqrt()
         images = torch.where(smallest(norm, settings.small_norm), mean, images)

@@ -32,7 +32,7 @@ class AscentResult:
         threshold_steps: steps taken when the confidence first reached each of `THRESHOLDS`, shape (k, 4), int64; -1 for
             never.
         threshold_images: the images then, uint8 (C, H, W), by (class index, threshold).
-        passes: images sent forward and backward through the network.
+        evaluations: images sent forward and backward through the network.
         seconds: wall time.
         folder: where it is written, or None.
     """
@@ -46,7 +46,7 @@ class AscentResult:
     finished: NDArray[np.bool_]
     threshold_steps: NDArray[np.int64]
     threshold_images: Mapping[tuple[int, float], NDArray[np.uint8]]
-    passes: int
+    evaluations: int
     seconds: float
     folder: RunFolder | None
 
@@ -79,7 +79,7 @@ class AscentResult:
                 str(threshold): float(np.median(steps)) if len(steps) else None for threshold, steps in reached.items()
             },
             "steps": int(self.steps.max()),
-            "passes": self.passes,
+            "evaluations": self.evaluations,
             "seconds": round(self.seconds, 3),
-            "passes_per_second": round(self.passes / self.seconds, 1) if self.seconds else None,
+            "evaluations_per_second": round(self.evaluations / self.seconds, 1) if self.seconds else None,
         }

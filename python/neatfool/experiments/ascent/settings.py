@@ -42,8 +42,8 @@ class AscentSettings(BaseModel):
             in every late step, no limit for the logit, and 0.1 for the probability (the authors: .02 to .2).
         max_lr: see above.
         lr: of "constant", which needs it, and "adam", by default 1.
-        decay: L2 decay; after each step the image moves this fraction of its way to the mean (the authors: 0 to .3).
-        blur: standard deviation in pixels of a Gaussian blur; 0 for none (the authors: .3 to 1).
+        l2_decay: L2 decay; after each step the image moves this fraction of its way to the mean (the authors: 0 to .3).
+        blur_radius: standard deviation in pixels of a Gaussian blur; 0 for none (the authors: .3 to 1).
         blur_every: the blur comes after every so many steps (the authors: 1 to 4).
         small_norm: percentage of pixels, those nearest the mean, that are set to the mean after each step.
         small_contribution: percentage of pixels, those whose replacement by the mean would change the objective least
@@ -67,8 +67,8 @@ class AscentSettings(BaseModel):
     late_progress: float | None = Field(default=None, gt=0)
     max_lr: float = Field(default=1e9, gt=0)
     lr: float | None = Field(default=None, gt=0)
-    decay: float = Field(default=0, ge=0, lt=1)
-    blur: float = Field(default=0, ge=0, le=100)
+    l2_decay: float = Field(default=0, ge=0, lt=1)
+    blur_radius: float = Field(default=0, ge=0, le=100)
     blur_every: int = Field(default=1, ge=1)
     small_norm: float = Field(default=0, ge=0, lt=100)
     small_contribution: float = Field(default=0, ge=0, lt=100)
@@ -96,7 +96,16 @@ class AscentSettings(BaseModel):
     @property
     def regularised(self) -> bool:
         """Whether anything keeps the image tame."""
-        return any((self.decay, self.blur, self.small_norm, self.small_contribution, self.total_variation, self.jitter))
+        return any(
+            (
+                self.l2_decay,
+                self.blur_radius,
+                self.small_norm,
+                self.small_contribution,
+                self.total_variation,
+                self.jitter,
+            )
+        )
 
     @property
     def goes_on(self) -> bool:
