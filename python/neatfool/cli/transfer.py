@@ -49,7 +49,7 @@ def command(
     files = weights or ["default"] * len(to)
     if len(files) != len(to):
         raise typer.BadParameter(
-            f"There are {len(to)} --to but {len(files)} --weights; give one for each, in the same order, or none at all "
+            f"There are {len(to)} --to but {len(files)} --weights; give one for each, in order, or none at all "
             '("default" is a classifier\'s own).'
         )
     targets = [

@@ -195,32 +195,35 @@ def transfer(
         _check_classes(classes, names, target)
         fit_images(images[:1], target)
     source_top1 = None
+    scores: NDArray[np.float32] = np.empty((0, 0), np.float32)
     if source is not None:
         scores = _scores(images, source, name, progress)
         source_top1 = scores.argmax(1)
         if source_confidence is None:
             source_confidence = scores[np.arange(len(images)), classes]
-    judged = [_scores(images, target, name, progress) for target in targets]
-    top1 = np.stack([scores.argmax(1) for scores in judged])
-    own_hash = source.weights_hash() if source else None
+    itself = tuple(source is not None and _equal(target, source) for target in targets)
+    judged = [
+        scores if own else _scores(images, target, name, progress) for target, own in zip(targets, itself, strict=True)
+    ]
+    top1 = np.stack([one.argmax(1) for one in judged])
     return TransferResult(
         name=name,
         source=source.name if source else None,
         targets=_labels(targets),
         models=tuple(target.name for target in targets),
         weights=tuple(target.weights for target in targets),
-        itself=tuple(target.weights_hash() == own_hash for target in targets),
+        itself=itself,
         classes=classes,
         class_names=tuple(names[index] for index in classes),
         images=images,
         source_confidence=source_confidence,
         source_top1=source_top1,
-        confidence=np.stack([scores[np.arange(len(images)), classes] for scores in judged]),
+        confidence=np.stack([one[np.arange(len(images)), classes] for one in judged]),
         top1=top1,
         top1_names=tuple(
             tuple(target.class_names[index] for index in row) for target, row in zip(targets, top1, strict=True)
         ),
-        top1_confidence=np.stack([scores.max(1) for scores in judged]),
+        top1_confidence=np.stack([one.max(1) for one in judged]),
     )
 
 
@@ -261,6 +264,11 @@ def _scores(
         if progress:
             progress(f"{name} on {classifier.name}", min(start + step, len(images)), len(images))
     return np.concatenate(parts)
+
+
+def _equal(one: Classifier, other: Classifier) -> bool:
+    """Whether two classifiers give every image the same confidences."""
+    return one.preprocessing() == other.preprocessing() and one.weights_hash() == other.weights_hash()
 
 
 def _check_classes(classes: NDArray[np.int64], names: Sequence[str], target: Classifier) -> None:
