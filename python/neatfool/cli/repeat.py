@@ -1,5 +1,6 @@
 """`neatfool repeat`."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ import typer
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
 from neatfool.cli.output import percent, print_json, print_table, stderr, stdout
+
+_PLAIN_SECONDS = 5.0
 
 
 def command(
@@ -65,9 +68,19 @@ def _print(summary: dict[str, Any], where: Path) -> None:
 
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Shows how many classes are done."""
+    """Shows how many classes are done: in place on a terminal, else a line every few seconds."""
     if quiet:
         yield None
-        return
-    with stderr.status("Looking for repeated motifs") as status:
-        yield lambda done, total: status.update(f"{done} of {total} classes")
+    elif stderr.is_terminal:
+        with stderr.status("Looking for repeated motifs") as status:
+            yield lambda done, total: status.update(f"{done} of {total} classes")
+    else:
+        last = time.monotonic()
+
+        def say(done: int, total: int) -> None:
+            nonlocal last
+            if done == total or time.monotonic() - last >= _PLAIN_SECONDS:
+                last = time.monotonic()
+                stderr.print(f"{done} of {total} classes")
+
+        yield say

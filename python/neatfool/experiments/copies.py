@@ -135,15 +135,28 @@ def copies_in_image(picture: NDArray[np.uint8], *, min_copies: int) -> Copies | 
         tuple(np.floor((phase - whole) * _PLACES).astype(np.int64)), (_PLACES,) * len(vectors)
     )
     areas = np.bincount(cells.ravel())
-    areas_needed = 0.5 * areas.max() if len(vectors) == 1 else 0.9 * abs(np.linalg.det(vectors))
-    complete = areas[cells] >= areas_needed
-    labels, count = _keep_alike(picture.astype(np.float64), np.where(complete, cells, -1), places)
+    if len(vectors) == 1:
+        # A stripe at the picture's edge may lack a part of its width, one in a corner most of its length.
+        narrowest = (1 - 1.5 / np.linalg.norm(vectors[0])) - 1e-9
+        complete = (_spans(cells, phase[0] - whole[0]) >= narrowest) & (areas >= 0.5 * areas.max())
+    else:
+        complete = areas >= 0.9 * abs(np.linalg.det(vectors))
+    labels, count = _keep_alike(picture.astype(np.float64), np.where(complete[cells], cells, -1), places)
     if count < min_copies:
         return None
     lengths = np.linalg.norm(vectors, axis=1)
     found = " and ".join(f"({vector[1]:.0f}, {vector[0]:.0f})" for vector in vectors)
     why = f"the autocorrelation peaks at a shift of {found} pixels"
     return Copies(count, labels, _mean_colours(picture, cells), "image", why, float(lengths.min()))
+
+
+def _spans(cells: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The difference of the largest and smallest value in each cell."""
+    largest: NDArray[np.float64] = np.full(int(cells.max()) + 1, -np.inf)
+    smallest: NDArray[np.float64] = np.full(len(largest), np.inf)
+    np.maximum.at(largest, cells, values)
+    np.minimum.at(smallest, cells, values)
+    return np.subtract(largest, smallest)
 
 
 def _keep_alike(
@@ -318,8 +331,8 @@ def _peaks(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Places that no place within two steps exceeds."""
     padded = np.pad(values, 2, constant_values=-np.inf)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5))
-    highest: NDArray[np.bool_] = values >= windows.max((2, 3))
-    return highest
+    peaks: NDArray[np.bool_] = values >= windows.max((2, 3))
+    return peaks
 
 
 def _mean_colours(picture: NDArray[np.uint8], cells: NDArray[np.int64]) -> NDArray[np.uint8]:
