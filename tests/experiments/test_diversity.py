@@ -116,7 +116,7 @@ def test_the_same_run_twice_is_no_diversity(tmp_path):
 
 
 def test_ancestry_follows_the_lines_of_descent(result, runs):
-    from neatfool.search.evolve import load_search
+    from neatfool.search.run import load_search
 
     for run, folder in enumerate(runs):
         _, strategy, _ = load_search(folder)

@@ -223,7 +223,7 @@ def test_a_tampered_checkpoint_is_refused(tmp_path):
 
 
 def test_default_sizes():
-    from neatfool.search.evolve import population_sizes
+    from neatfool.search.run import population_sizes
 
     assert population_sizes(EvolveConfig(), 10) == (200, 200)
     assert population_sizes(EvolveConfig(), 1000) == (400, 400)

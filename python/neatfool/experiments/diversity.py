@@ -24,7 +24,7 @@ from neatfool.experiments.rank_correlation import RankCorrelation, mantel, overl
 from neatfool.runs import RunFolder
 from neatfool.search.archive import Archive
 from neatfool.search.config import EvolveConfig, Neat
-from neatfool.search.evolve import load_model, load_search
+from neatfool.search.run import load_model, load_search
 from neatfool.search.lineage import Lineage
 
 COMPARED_SIDE = 32

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neatfool.classifiers import Classifier
 from neatfool.encodings import Cppn, Direct
 from neatfool.search import evolve
-from neatfool.search.evolve import Metrics
+from neatfool.search.run import Metrics
 
 
 @dataclass(frozen=True)

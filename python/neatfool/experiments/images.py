@@ -20,7 +20,7 @@ from neatfool.classifiers import Classifier, find_class
 from neatfool.errors import DataError, ModelError, NeatfoolError
 from neatfool.runs import RunFolder
 from neatfool.search.config import ModelConfig
-from neatfool.search.evolve import load_model, load_search
+from neatfool.search.run import load_model, load_search
 
 log = logging.getLogger(__name__)
 

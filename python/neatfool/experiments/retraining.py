@@ -34,7 +34,7 @@ from neatfool.experiments.retrain_state import (
 )
 from neatfool.runs import RunFolder
 from neatfool.search import ModelConfig
-from neatfool.search.evolve import SMALL_CLASSIFIER, Metrics, describe_classifier, image_shape, load_model
+from neatfool.search.run import SMALL_CLASSIFIER, Metrics, describe_classifier, image_shape, load_model
 
 _MOST_MOMENTS = 10
 _FRESH_RATE, _CONTINUED_RATE = 0.05, 0.01

@@ -11,7 +11,7 @@ from neatfool.search.config import (
     invalid_setting,
     read_config,
 )
-from neatfool.search.evolve import (
+from neatfool.search.run import (
     Run,
     classifier_of,
     describe_classifier,

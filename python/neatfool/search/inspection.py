@@ -12,7 +12,7 @@ from neatfool.encodings import CppnPopulation
 from neatfool.errors import ModelError
 from neatfool.runs import RunFolder
 from neatfool.search.archive import Archive
-from neatfool.search.evolve import load_search
+from neatfool.search.run import load_search
 
 
 def inspect_run(folder: RunFolder) -> dict[str, Any]:

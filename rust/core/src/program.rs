@@ -287,8 +287,7 @@ impl Compiler {
             Parity::Neither => symmetry.opposite = 0,
         }
         *value = Value::new(depends, symmetry);
-        let node =
-            Node { value: (INPUTS + index) as u32, curve, start, first, end: self.terms.len() as u32 };
+        let node = Node { value: (INPUTS + index) as u32, curve, start, first, end: self.terms.len() as u32 };
         if depends == X && !is_output { self.x_nodes.push(node) } else { self.nodes.push(node) }
     }
 

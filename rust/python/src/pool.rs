@@ -18,7 +18,7 @@ const ENVIRONMENT: &str = "NEATFOOL_THREADS";
 struct Pool {
     process: u32,
     threads: usize,
-    pool: Arc<rayon::ThreadPool>,
+    workers: Arc<rayon::ThreadPool>,
 }
 
 fn available() -> usize {
@@ -53,15 +53,15 @@ fn pool() -> PyResult<Arc<rayon::ThreadPool>> {
     let process = std::process::id();
     let mut slot = POOL.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(pool) = slot.as_ref().filter(|p| p.process == process && p.threads == threads) {
-        return Ok(Arc::clone(&pool.pool));
+        return Ok(Arc::clone(&pool.workers));
     }
     let built = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|i| format!("neatfool-{i}"))
         .build()
         .map_err(|e| PyRuntimeError::new_err(format!("could not start {threads} threads: {e}")))?;
-    let new = Pool { process, threads, pool: Arc::new(built) };
-    let pool = Arc::clone(&new.pool);
+    let new = Pool { process, threads, workers: Arc::new(built) };
+    let pool = Arc::clone(&new.workers);
     if let Some(old) = slot.replace(new).filter(|old| old.process != process) {
         std::mem::forget(old);
     }
