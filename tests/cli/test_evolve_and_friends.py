@@ -1,7 +1,6 @@
 """Each command as a user runs it, from the command line to the files."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -153,7 +152,6 @@ def test_ctrl_c_finishes_the_generation_and_exits_130(neatfool, workplace):
         [sys.executable, "-m", "neatfool", *EVOLVE[:-4], "--generations", "1000000", "--seed", "7", "--out", "run"],
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert process.stderr is not None
     while "generation 0/" not in process.stderr.readline():

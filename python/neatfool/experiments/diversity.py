@@ -24,8 +24,8 @@ from neatfool.experiments.rank_correlation import RankCorrelation, mantel, overl
 from neatfool.runs import RunFolder
 from neatfool.search.archive import Archive
 from neatfool.search.config import EvolveConfig, Neat
-from neatfool.search.run import load_model, load_search
 from neatfool.search.lineage import Lineage
+from neatfool.search.run import load_model, load_search
 
 COMPARED_SIDE = 32
 """Pictures are averaged down to this side at most before their pixels are compared."""

@@ -238,7 +238,7 @@ def _ascent(context: _Context) -> _Outcome:
     texts, evaluations = [], 0
     for name, settings in {
         "without": AscentSettings(),
-        "with": AscentSettings(decay=0.01, blur=0.5, blur_every=4),
+        "with": AscentSettings(l2_decay=0.01, blur_radius=0.5, blur_every=4),
     }.items():
         path = context.out / f"row-5-{name}"
         if path.exists():

@@ -11,6 +11,8 @@ from neatfool.search.config import (
     invalid_setting,
     read_config,
 )
+from neatfool.search.inspection import draw_elite, inspect_elite, inspect_run
+from neatfool.search.lineage import Birth, Lineage
 from neatfool.search.run import (
     Run,
     classifier_of,
@@ -21,8 +23,6 @@ from neatfool.search.run import (
     load_run,
     resume,
 )
-from neatfool.search.inspection import draw_elite, inspect_elite, inspect_run
-from neatfool.search.lineage import Birth, Lineage
 
 __all__ = [
     "PRESETS",
