@@ -3,6 +3,7 @@
 //! Hue is `2 x value` degrees, wrapping at 360; the other channels are `value / 255`. Computed in 16-bit fixed point; within 1
 //! of the rounded exact value.
 
+use crate::kernel::{Block, TILE};
 use crate::simd::Kernel;
 
 /// How the three planes of a colour genome are read.
@@ -16,32 +17,35 @@ pub enum ColorModel {
     Hsv,
 }
 
-/// Converts three planes of a colour model to RGB. The planes are at least as long as `rgb`.
+/// Converts the first `length` pixels of a tile to RGB.
 pub(crate) struct ToRgb<'a> {
     pub(crate) color: ColorModel,
-    pub(crate) planes: [&'a [u8]; 3],
-    pub(crate) rgb: [&'a mut [u8]; 3],
+    pub(crate) planes: [&'a [u8; TILE]; 3],
+    pub(crate) length: usize,
+    pub(crate) rgb: &'a mut [Block<u8>; 3],
 }
 
 impl Kernel for ToRgb<'_> {
     #[inline(always)]
     fn run(self) {
-        let [red, green, blue] = self.rgb;
-        match self.color {
-            ColorModel::Raw => convert(self.planes, red, green, blue, |r, g, b| [r, g, b]),
-            ColorModel::Hls => convert(self.planes, red, green, blue, hls_to_rgb),
-            ColorModel::Hsv => convert(self.planes, red, green, blue, hsv_to_rgb),
+        let Self { color, planes, length, rgb } = self;
+        match color {
+            ColorModel::Raw => convert(planes, length, rgb, |r, g, b| [r, g, b]),
+            ColorModel::Hls => convert(planes, length, rgb, hls_to_rgb),
+            ColorModel::Hsv => convert(planes, length, rgb, hsv_to_rgb),
         }
     }
 }
 
 #[inline(always)]
-fn convert(planes: [&[u8]; 3], red: &mut [u8], green: &mut [u8], blue: &mut [u8], pixel: impl Fn(u8, u8, u8) -> [u8; 3]) {
-    let length = red.len();
-    let [a, b, c] = planes.map(|plane| &plane[..length]);
-    let (green, blue) = (&mut green[..length], &mut blue[..length]);
-    for i in 0..length {
-        [red[i], green[i], blue[i]] = pixel(a[i], b[i], c[i]);
+fn convert(
+    [a, b, c]: [&[u8; TILE]; 3],
+    length: usize,
+    [red, green, blue]: &mut [Block<u8>; 3],
+    pixel: impl Fn(u8, u8, u8) -> [u8; 3],
+) {
+    for i in 0..length.min(TILE) {
+        [red.0[i], green.0[i], blue.0[i]] = pixel(a[i], b[i], c[i]);
     }
 }
 
