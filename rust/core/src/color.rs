@@ -1,7 +1,9 @@
-//! 8-bit colour models, as OpenCV reads them, to RGB.
+//! 8-bit colour models, as `OpenCV` reads them, to RGB.
 //!
 //! Hue is `2 x value` degrees, wrapping at 360; the other channels are `value / 255`. Computed in 16-bit fixed point; within 1
 //! of the rounded exact value.
+
+#![allow(clippy::inline_always, reason = "loops are vectorised only with all that they call inside them")]
 
 use crate::kernel::{Block, TILE};
 use crate::simd::Kernel;
@@ -71,7 +73,8 @@ fn hsv_to_rgb(h: u8, s: u8, v: u8) -> [u8; 3] {
 fn channels(h: u8, brightest: u16, chroma: u16) -> [u8; 3] {
     let h = i16::from(if h < 180 { h } else { h - 180 });
     // The fixed-point darkest channel may fall a little below 0 before it is rounded.
-    let channel = |below: u16| (brightest.wrapping_sub(high_half(chroma, below * THIRTIETH)).wrapping_add(64) >> 7) as u8;
+    let channel =
+        |below: u16| (brightest.wrapping_sub(high_half(chroma, below * THIRTIETH)).wrapping_add(64) >> 7) as u8;
     [channel(30 - beyond_30(h - 90)), channel(beyond_30(h - 60)), channel(beyond_30(h - 120))]
 }
 

@@ -3,6 +3,8 @@
 //! Each combination of a curve, a number of terms and a kind of sample is a loop of its own, which [`crate::simd`] compiles for
 //! every instruction set.
 
+#![allow(clippy::inline_always, reason = "loops are vectorised only with all that they call inside them")]
+
 use std::marker::PhantomData;
 
 use crate::activation::{Absolute, Cosine, Curve, Function, Gaussian, Linear, Relu, Sigmoid, Sine, Sum, Triangle};
@@ -28,6 +30,7 @@ impl<T: Copy + Default> Default for Block<T> {
 /// Where a program keeps its values.
 #[derive(Default)]
 pub(crate) struct Memory {
+    #[allow(clippy::vec_box, reason = "registers are exchanged by their addresses")]
     pub(crate) registers: Vec<Box<Block<f32>>>,
     /// Written by a step, then exchanged with its target.
     spare: Box<Block<f32>>,
@@ -94,7 +97,13 @@ fn execute<T: Sample>(level: Level, step: &Step, registers: &[Box<Block<f32>>], 
 }
 
 #[inline(always)]
-fn curve<T: Sample, F: Function>(level: Level, step: &Step, registers: &[Box<Block<f32>>], target: &mut Block<T>, length: usize) {
+fn curve<T: Sample, F: Function>(
+    level: Level,
+    step: &Step,
+    registers: &[Box<Block<f32>>],
+    target: &mut Block<T>,
+    length: usize,
+) {
     match step.terms {
         0 => terms::<T, F, 0>(level, step, registers, target, length),
         1 => terms::<T, F, 1>(level, step, registers, target, length),

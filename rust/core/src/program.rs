@@ -208,9 +208,12 @@ impl Compiler {
             }
         }
         let indices = &self.indices;
-        let index = |id: u32| match tabulated {
-            true => indices[id as usize],
-            false => genome.node_index(id).expect("connections of a valid genome join its nodes") as u32,
+        let index = |id: u32| {
+            if tabulated {
+                indices[id as usize]
+            } else {
+                genome.node_index(id).expect("connections of a valid genome join its nodes") as u32
+            }
         };
         self.heads.clear();
         self.heads.resize(genome.nodes.len(), NONE);
@@ -305,8 +308,7 @@ impl Compiler {
             Parity::Neither => symmetry.opposite = 0,
         }
         *value = Value::new(depends, symmetry);
-        let node =
-            Node { value: (INPUTS + index) as u32, curve, start, first, end: self.terms.len() as u32 };
+        let node = Node { value: (INPUTS + index) as u32, curve, start, first, end: self.terms.len() as u32 };
         if depends == X && !is_output { self.x_nodes.push(node) } else { self.nodes.push(node) }
     }
 

@@ -1,5 +1,7 @@
 //! Rendering genomes to bytes.
 
+#![allow(clippy::inline_always, reason = "loops are vectorised only with all that they call inside them")]
+
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -210,7 +212,8 @@ pub fn outputs(genome: &Genome, grid: &Grid) -> Vec<f32> {
             registers[input::Y_MIRRORED as usize] = grid.y[height - 1 - row];
             for step in program.reversed_steps.iter().rev() {
                 let terms = step.sources.iter().zip(step.weights).take(step.terms as usize);
-                let sum = terms.fold(step.start, |sum, (&source, weight)| registers[source as usize].mul_add(weight, sum));
+                let sum =
+                    terms.fold(step.start, |sum, (&source, weight)| registers[source as usize].mul_add(weight, sum));
                 let value = step.curve.at(sum);
                 let target = step.target as usize;
                 if !step.output {
@@ -273,7 +276,9 @@ fn bands<'a>(out: &'a mut [u8], grid: &Grid, rows: usize) -> impl Iterator<Item 
     let (width, height) = (grid.width, grid.height);
     let half = height.div_ceil(2);
     let mut planes = out.chunks_exact_mut(width * height);
-    let mut halves: [_; 3] = std::array::from_fn(|_| planes.next().unwrap_or_default().split_at_mut_checked(half * width).unwrap_or_default());
+    let mut halves: [_; 3] = std::array::from_fn(|_| {
+        planes.next().unwrap_or_default().split_at_mut_checked(half * width).unwrap_or_default()
+    });
     let mut row = 0;
     std::iter::from_fn(move || {
         if row == half {
@@ -360,9 +365,8 @@ fn draw_band(
             grid.level.run(SetYAndD { grid, tile, registers: &mut memory.registers });
             memory.run(grid.level, steps, tile.length());
             for image in 0..IMAGES {
-                let plane = |output: usize| {
-                    &memory.planes[program.shown[output][image] as usize * program.outputs + output].0
-                };
+                let plane =
+                    |output: usize| &memory.planes[program.shown[output][image] as usize * program.outputs + output].0;
                 let mut planes = std::array::from_fn(|output| plane(output.min(program.outputs - 1)));
                 if color != ColorModel::Raw {
                     grid.level.run(ToRgb { color, planes, length: tile.length(), rgb });
@@ -463,11 +467,18 @@ impl Kernel for Show<'_, '_> {
 
 #[inline(always)]
 fn copy<T: Copy>(target: &mut [T], source: &[T], reversed: bool) {
-    if reversed {
-        for (to, from) in target.iter_mut().zip(source.iter().rev()) {
-            *to = *from;
-        }
-    } else {
+    if !reversed {
         target.copy_from_slice(source);
+        return;
+    }
+    // Chunks of a fixed length are reversed in a few shuffles.
+    let (chunks, rest) = target.as_chunks_mut::<32>();
+    let (source_rest, source_chunks) = source.as_rchunks::<32>();
+    for (to, from) in chunks.iter_mut().zip(source_chunks.iter().rev()) {
+        *to = *from;
+        to.reverse();
+    }
+    for (to, from) in rest.iter_mut().zip(source_rest.iter().rev()) {
+        *to = *from;
     }
 }

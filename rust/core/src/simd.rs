@@ -54,7 +54,11 @@ impl Level {
     /// A sentence, if the variable names an unknown or unavailable level.
     pub fn active() -> Result<Self, &'static str> {
         static ACTIVE: OnceLock<Result<Level, String>> = OnceLock::new();
-        ACTIVE.get_or_init(|| Self::named(std::env::var(SIMD_VARIABLE).ok().as_deref())).as_ref().copied().map_err(|e| &**e)
+        ACTIVE
+            .get_or_init(|| Self::named(std::env::var(SIMD_VARIABLE).ok().as_deref()))
+            .as_ref()
+            .copied()
+            .map_err(|e| &**e)
     }
 
     fn named(name: Option<&str>) -> Result<Self, String> {

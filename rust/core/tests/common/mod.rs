@@ -11,7 +11,13 @@ use neatfool_core::rng::{Purpose, Stream};
 pub const PAPER: [Activation; 4] = [Activation::Sine, Activation::Sigmoid, Activation::Gaussian, Activation::Linear];
 
 /// A random acyclic genome. Hidden nodes have at least one source each but maybe no target.
-pub fn random_genome(seed: u64, outputs: usize, hidden: usize, connections: usize, activations: &[Activation]) -> Genome {
+pub fn random_genome(
+    seed: u64,
+    outputs: usize,
+    hidden: usize,
+    connections: usize,
+    activations: &[Activation],
+) -> Genome {
     let mut stream = Stream::new(seed, Purpose::Start, 0, 0);
     let first_hidden = INPUTS + outputs;
     let nodes = (INPUTS..first_hidden + hidden)
