@@ -1,8 +1,11 @@
-//! 8-bit colour models, as OpenCV reads them, to RGB.
+//! 8-bit colour models, as `OpenCV` reads them, to RGB.
 //!
 //! Hue is `2 x value` degrees, wrapping at 360; the other channels are `value / 255`. Computed in 16-bit fixed point; within 1
 //! of the rounded exact value.
 
+#![allow(clippy::inline_always, reason = "loops are vectorised only with all that they call inside them")]
+
+use crate::kernel::{Block, TILE};
 use crate::simd::{Kernel, Level};
 
 /// How the three planes of a colour genome are read.
@@ -16,52 +19,54 @@ pub enum ColorModel {
     Hsv,
 }
 
-/// Converts three planes of a colour model to RGB. The planes are at least as long as `rgb`.
+/// Converts the first `length` pixels of a tile to RGB.
 pub(crate) struct ToRgb<'a> {
     pub(crate) color: ColorModel,
-    pub(crate) planes: [&'a [u8]; 3],
-    pub(crate) rgb: [&'a mut [u8]; 3],
+    pub(crate) planes: [&'a [u8; TILE]; 3],
+    pub(crate) length: usize,
+    pub(crate) rgb: &'a mut [Block<u8>; 3],
 }
 
 impl Kernel for ToRgb<'_> {
     #[inline(always)]
     fn run(self) {
-        let [red, green, blue] = self.rgb;
-        match self.color {
-            ColorModel::Raw => convert(self.planes, red, green, blue, |r, g, b| [r, g, b]),
-            ColorModel::Hls => convert(self.planes, red, green, blue, hls_to_rgb),
-            ColorModel::Hsv => convert(self.planes, red, green, blue, hsv_to_rgb),
+        let Self { color, planes, length, rgb } = self;
+        match color {
+            ColorModel::Raw => convert(planes, length, rgb, |r, g, b| [r, g, b]),
+            ColorModel::Hls => convert(planes, length, rgb, hls_to_rgb),
+            ColorModel::Hsv => convert(planes, length, rgb, hsv_to_rgb),
         }
     }
 }
 
 #[inline(always)]
 fn convert(
-    planes: [&[u8]; 3],
-    red: &mut [u8],
-    green: &mut [u8],
-    blue: &mut [u8],
+    [a, b, c]: [&[u8; TILE]; 3],
+    length: usize,
+    [red, green, blue]: &mut [Block<u8>; 3],
     pixel: impl Fn(u8, u8, u8) -> [u8; 3],
 ) {
-    let length = red.len();
-    let [a, b, c] = planes.map(|plane| &plane[..length]);
-    let (green, blue) = (&mut green[..length], &mut blue[..length]);
-    for i in 0..length {
-        [red[i], green[i], blue[i]] = pixel(a[i], b[i], c[i]);
+    for i in 0..length.min(TILE) {
+        [red.0[i], green.0[i], blue.0[i]] = pixel(a[i], b[i], c[i]);
     }
 }
 
 /// Converts the three planes of an image to RGB in place. The length is a multiple of 3.
 pub(crate) fn to_rgb_in_place(level: Level, color: ColorModel, image: &mut [u8]) {
-    const BLOCK: usize = 4096;
+    let mut given = [[0; TILE]; 3];
+    let mut rgb = [Block::default(); 3];
     let (first, rest) = image.split_at_mut(image.len() / 3);
     let (second, third) = rest.split_at_mut(first.len());
-    let mut copy = [[0; BLOCK]; 3];
-    for ((red, green), blue) in first.chunks_mut(BLOCK).zip(second.chunks_mut(BLOCK)).zip(third.chunks_mut(BLOCK)) {
-        for (copy, plane) in copy.iter_mut().zip([&*red, &*green, &*blue]) {
-            copy[..plane.len()].copy_from_slice(plane);
+    for ((a, b), c) in first.chunks_mut(TILE).zip(second.chunks_mut(TILE)).zip(third.chunks_mut(TILE)) {
+        let length = a.len();
+        let mut planes = [a, b, c];
+        for (given, plane) in given.iter_mut().zip(&planes) {
+            given[..length].copy_from_slice(plane);
         }
-        level.run(ToRgb { color, planes: [&copy[0], &copy[1], &copy[2]], rgb: [red, green, blue] });
+        level.run(ToRgb { color, planes: given.each_ref(), length, rgb: &mut rgb });
+        for (plane, rgb) in planes.iter_mut().zip(&rgb) {
+            plane.copy_from_slice(&rgb.0[..length]);
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! Each combination of a curve, a number of terms and a kind of sample is a loop of its own, which [`crate::simd`] compiles for
 //! every instruction set.
 
+#![allow(clippy::inline_always, reason = "loops are vectorised only with all that they call inside them")]
+
 use std::marker::PhantomData;
 
 use crate::activation::{Absolute, Cosine, Curve, Function, Gaussian, Linear, Relu, Sigmoid, Sine, Sum, Triangle};
@@ -28,6 +30,7 @@ impl<T: Copy + Default> Default for Block<T> {
 /// Where a program keeps its values.
 #[derive(Default)]
 pub(crate) struct Memory {
+    #[allow(clippy::vec_box, reason = "registers are exchanged by their addresses")]
     pub(crate) registers: Vec<Box<Block<f32>>>,
     /// Written by a step, then exchanged with its target.
     spare: Box<Block<f32>>,

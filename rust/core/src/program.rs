@@ -80,6 +80,9 @@ impl Program {
     }
 }
 
+/// Node ids below this are looked up in a table.
+const LARGEST_TABLE: usize = 1 << 14;
+
 const NONE: u32 = u32::MAX;
 
 const X: u8 = 1;
@@ -161,6 +164,8 @@ struct Node {
 /// The working memory of compilation, kept from one genome to the next.
 #[derive(Default)]
 pub(crate) struct Compiler {
+    /// Node ids to their positions in the genome; what it says of ids that a genome lacks is left from another.
+    indices: Vec<u32>,
     /// First incoming edge of every node.
     heads: Vec<u32>,
     edges: Vec<Edge>,
@@ -193,13 +198,29 @@ impl Compiler {
 
     /// Lists the enabled connections into every node, in the order of innovations.
     fn collect_edges(&mut self, genome: &Genome) {
-        let node = |id: u32| genome.node_index(id).expect("connections of a valid genome join its nodes") as u32;
+        // A table is faster than the search of `Genome::node_index`, where it is small.
+        let last = genome.nodes.last().map_or(0, |node| node.id) as usize;
+        let tabulated = last < LARGEST_TABLE;
+        if tabulated {
+            self.indices.resize(self.indices.len().max(last + 1), 0);
+            for (index, node) in genome.nodes.iter().enumerate() {
+                self.indices[node.id as usize] = index as u32;
+            }
+        }
+        let indices = &self.indices;
+        let index = |id: u32| {
+            if tabulated {
+                indices[id as usize]
+            } else {
+                genome.node_index(id).expect("connections of a valid genome join its nodes") as u32
+            }
+        };
         self.heads.clear();
         self.heads.resize(genome.nodes.len(), NONE);
         self.edges.clear();
         for c in genome.connections.iter().rev().filter(|c| c.enabled) {
-            let source = if (c.source as usize) < INPUTS { c.source } else { INPUTS as u32 + node(c.source) };
-            let head = &mut self.heads[node(c.target) as usize];
+            let source = if (c.source as usize) < INPUTS { c.source } else { INPUTS as u32 + index(c.source) };
+            let head = &mut self.heads[index(c.target) as usize];
             let next = std::mem::replace(head, self.edges.len() as u32);
             self.edges.push(Edge { source, weight: c.weight, next });
         }
@@ -324,31 +345,21 @@ impl Compiler {
             self.free.push(register);
             register
         };
-        let mut step = Step {
-            curve: node.curve,
-            output,
-            terms: 0,
-            target,
-            start: node.start,
-            sources: [0; MAX_TERMS],
-            weights: [0.0; MAX_TERMS],
-        };
+        let mut step = new_step(program, node.curve, output, target);
         let (first, mut end) = (node.first as usize, node.end as usize);
         while end - first > MAX_TERMS {
             // The last terms are added to the sum of those before.
             let count = (end - first - MAX_TERMS - 1) % (MAX_TERMS - 1) + 1;
             let partial = self.take_register();
-            let mut last = Step { start: 0.0, ..step };
-            last.sources[0] = partial;
-            last.weights[0] = 1.0;
-            self.add_terms(&mut last, 1, end - count, end, image, x_phase);
-            program.reversed_steps.push(last);
+            step.sources[0] = partial;
+            step.weights[0] = 1.0;
+            self.add_terms(step, 1, end - count, end, image, x_phase);
             self.free.push(partial);
-            step = Step { curve: Curve::Sum, output: false, target: partial, ..step };
+            step = new_step(program, Curve::Sum, false, partial);
             end -= count;
         }
-        self.add_terms(&mut step, 0, first, end, image, x_phase);
-        program.reversed_steps.push(step);
+        step.start = node.start;
+        self.add_terms(step, 0, first, end, image, x_phase);
     }
 
     fn add_terms(&mut self, step: &mut Step, at: usize, first: usize, end: usize, image: usize, x_phase: bool) {
@@ -357,14 +368,15 @@ impl Compiler {
             let Term { source, weight } = self.terms[index];
             let value = &self.values[source as usize];
             let earliest = value.first[image] as usize;
+            let mut register = value.registers[earliest];
             step.weights[k] = if value.negative >> image & 1 == 1 { -weight } else { weight };
-            if value.registers[earliest] == NONE {
+            if register == NONE {
                 // What x alone gives must last for many tiles.
                 let lasting = value.depends == X && !x_phase;
-                let register = if lasting { self.new_register() } else { self.take_register() };
+                register = if lasting { self.new_register() } else { self.take_register() };
                 self.values[source as usize].registers[earliest] = register;
             }
-            step.sources[k] = self.values[source as usize].registers[earliest];
+            step.sources[k] = register;
         }
     }
 
@@ -376,4 +388,18 @@ impl Compiler {
         self.registers += 1;
         self.registers - 1
     }
+}
+
+/// Adds a step without terms, to be completed in place.
+fn new_step(program: &mut Program, curve: Curve, output: bool, target: u32) -> &mut Step {
+    program.reversed_steps.push(Step {
+        curve,
+        output,
+        terms: 0,
+        target,
+        start: 0.0,
+        sources: [0; MAX_TERMS],
+        weights: [0.0; MAX_TERMS],
+    });
+    program.reversed_steps.last_mut().expect("just added")
 }

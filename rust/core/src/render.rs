@@ -1,5 +1,7 @@
 //! Rendering genomes to bytes.
 
+#![allow(clippy::inline_always, reason = "loops are vectorised only with all that they call inside them")]
+
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,6 +13,7 @@ use crate::color::ToRgb;
 use crate::genome::Genome;
 use crate::kernel::{Block, LANES, Memory, TILE};
 use crate::program::{Compiler, IMAGES, Program, input};
+use crate::simd::Kernel;
 pub use crate::simd::Level;
 
 /// Largest width or height of a picture.
@@ -243,14 +246,14 @@ fn draw(genome: &Genome, grid: &Grid, color: ColorModel, out: &mut [u8], cancel:
         let tiles = tiles_across * rows.div_ceil(tile_rows);
         if tiles < 2 * TILES_PER_TASK || rayon::current_num_threads() == 1 {
             let band = bands(out, grid, rows).next().expect("a picture has rows");
-            Draw { program, grid, color, band, scratch, cancel }.run();
+            draw_band(program, grid, color, band, scratch, cancel);
         } else {
             let rows = tile_rows * TILES_PER_TASK.div_ceil(tiles_across);
             let bands: Vec<_> = bands(out, grid, rows).collect();
             let program = &*program;
             bands.into_par_iter().for_each(|band| {
                 with_workspace(|Workspace { scratch, .. }| {
-                    Draw { program, grid, color, band, scratch, cancel }.run();
+                    draw_band(program, grid, color, band, scratch, cancel);
                 });
             });
         }
@@ -319,120 +322,163 @@ fn with_workspace<R>(work: impl FnOnce(&mut Workspace) -> R) -> R {
     result
 }
 
-/// Draws a band.
-struct Draw<'a> {
-    program: &'a Program,
-    grid: &'a Grid,
-    color: ColorModel,
-    band: Band<'a>,
-    scratch: &'a mut Scratch,
-    cancel: &'a AtomicBool,
+/// Some rows and columns of the upper left quarter.
+#[derive(Clone, Copy)]
+struct Tile {
+    column: usize,
+    columns: usize,
+    row: usize,
+    rows: usize,
 }
 
-impl Draw<'_> {
-    fn run(mut self) {
-        let Self { program, grid, .. } = self;
-        let half_width = grid.width.div_ceil(2);
-        let (tile_columns, tile_rows) = grid.tile();
-        let (steps, x_steps) = program.reversed_steps.split_at(program.reversed_steps.len() - program.x_steps);
-        self.scratch.memory.reserve(program.registers);
-        for column in (0..half_width).step_by(tile_columns) {
-            let columns = tile_columns.min(half_width - column);
-            self.set_x(column, columns, tile_rows.min(self.band.rows));
-            self.scratch.memory.run(grid.level, x_steps, padded(columns * tile_rows.min(self.band.rows)));
-            for row in (0..self.band.rows).step_by(tile_rows) {
-                if self.cancel.load(Ordering::Relaxed) {
-                    return;
+impl Tile {
+    /// Length of the loops over the tile.
+    fn length(self) -> usize {
+        (self.columns * self.rows).next_multiple_of(LANES)
+    }
+}
+
+/// Draws a band.
+fn draw_band(
+    program: &Program,
+    grid: &Grid,
+    color: ColorModel,
+    mut band: Band,
+    scratch: &mut Scratch,
+    cancel: &AtomicBool,
+) {
+    let Scratch { memory, rgb } = scratch;
+    let half_width = grid.width.div_ceil(2);
+    let (tile_columns, tile_rows) = grid.tile();
+    let (steps, x_steps) = program.reversed_steps.split_at(program.reversed_steps.len() - program.x_steps);
+    memory.reserve(program.registers);
+    for column in (0..half_width).step_by(tile_columns) {
+        let columns = tile_columns.min(half_width - column);
+        let tallest = Tile { column, columns, row: band.row, rows: tile_rows.min(band.rows) };
+        grid.level.run(SetX { grid, tile: tallest, registers: &mut memory.registers });
+        memory.run(grid.level, x_steps, tallest.length());
+        for row in (0..band.rows).step_by(tile_rows) {
+            if cancel.load(Ordering::Relaxed) {
+                return;
+            }
+            let tile = Tile { row: band.row + row, rows: tile_rows.min(band.rows - row), ..tallest };
+            grid.level.run(SetYAndD { grid, tile, registers: &mut memory.registers });
+            memory.run(grid.level, steps, tile.length());
+            for image in 0..IMAGES {
+                let plane =
+                    |output: usize| &memory.planes[program.shown[output][image] as usize * program.outputs + output].0;
+                let mut planes = std::array::from_fn(|output| plane(output.min(program.outputs - 1)));
+                if color != ColorModel::Raw {
+                    grid.level.run(ToRgb { color, planes, length: tile.length(), rgb });
+                    planes = rgb.each_ref().map(|plane| &plane.0);
                 }
-                let rows = tile_rows.min(self.band.rows - row);
-                self.set_y_and_d(column, columns, row, rows);
-                self.scratch.memory.run(grid.level, steps, padded(columns * rows));
-                for image in 0..IMAGES {
-                    self.show(image, column, columns, row, rows);
-                }
+                let planes = &planes[..program.outputs];
+                grid.level.run(Show { planes, image, tile, width: grid.width, band: &mut band });
             }
         }
     }
+}
 
-    fn register(&mut self, register: u32) -> &mut [f32; TILE] {
-        &mut self.scratch.memory.registers[register as usize].0
-    }
+type Registers = [Box<Block<f32>>];
 
-    /// x, the same in every row, for a column of tiles.
-    fn set_x(&mut self, column: usize, columns: usize, rows: usize) {
-        let Self { grid, .. } = *self;
-        for line in self.register(input::X)[..columns * rows].chunks_exact_mut(columns) {
-            line.copy_from_slice(&grid.x[column..column + columns]);
-        }
+/// Sets x, the same in every row.
+struct SetX<'a> {
+    grid: &'a Grid,
+    tile: Tile,
+    registers: &'a mut Registers,
+}
+
+impl Kernel for SetX<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { grid, tile: Tile { column, columns, rows, .. }, registers } = self;
+        let mut set = |register: u32, x: &[f32], reversed: bool| {
+            for line in registers[register as usize].0[..columns * rows].chunks_exact_mut(columns) {
+                copy(line, x, reversed);
+            }
+        };
+        set(input::X, &grid.x[column..column + columns], false);
         if grid.coordinates == Coordinates::Pixel {
             let end = grid.width - column;
-            for line in self.register(input::X_MIRRORED)[..columns * rows].chunks_exact_mut(columns) {
-                for (to, from) in line.iter_mut().zip(grid.x[end - columns..end].iter().rev()) {
-                    *to = *from;
-                }
-            }
+            set(input::X_MIRRORED, &grid.x[end - columns..end], true);
         }
     }
+}
 
-    /// y and d of a tile.
-    fn set_y_and_d(&mut self, column: usize, columns: usize, row: usize, rows: usize) {
-        let Self { grid, .. } = *self;
-        let first = self.band.row + row;
-        for (i, line) in self.register(input::Y)[..columns * rows].chunks_exact_mut(columns).enumerate() {
-            line.fill(grid.y[first + i]);
-        }
-        if grid.coordinates == Coordinates::Pixel {
-            for (i, line) in self.register(input::Y_MIRRORED)[..columns * rows].chunks_exact_mut(columns).enumerate() {
-                line.fill(grid.y[grid.height - 1 - first - i]);
+/// Sets y, the same in every column, and d.
+struct SetYAndD<'a> {
+    grid: &'a Grid,
+    tile: Tile,
+    registers: &'a mut Registers,
+}
+
+impl Kernel for SetYAndD<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { grid, tile: Tile { column, columns, row, rows }, registers } = self;
+        let mut set_y = |register: u32, y: &dyn Fn(usize) -> f32| {
+            let lines = registers[register as usize].0[..columns * rows].chunks_exact_mut(columns);
+            for (line, row) in lines.zip(row..) {
+                line.fill(y(row));
             }
+        };
+        set_y(input::Y, &|row| grid.y[row]);
+        if grid.coordinates == Coordinates::Pixel {
+            set_y(input::Y_MIRRORED, &|row| grid.y[grid.height - 1 - row]);
         }
         let half_width = grid.width.div_ceil(2);
-        for (i, line) in self.register(input::D)[..columns * rows].chunks_exact_mut(columns).enumerate() {
-            let start = (first + i) * half_width + column;
-            line.copy_from_slice(&grid.d[start..start + columns]);
-        }
-    }
-
-    /// Writes one mirror image of a tile to the picture.
-    fn show(&mut self, image: usize, column: usize, columns: usize, row: usize, rows: usize) {
-        let outputs = self.program.outputs;
-        let Scratch { memory, rgb } = &mut *self.scratch;
-        let planes: [&[u8]; 3] = std::array::from_fn(|k| match k < outputs {
-            true => &memory.planes[self.program.shown[k][image] as usize * outputs + k].0[..],
-            false => &[],
-        });
-        let planes = if self.color == ColorModel::Raw {
-            planes
+        let d = &mut registers[input::D as usize].0[..columns * rows];
+        if columns == half_width {
+            d.copy_from_slice(&grid.d[row * columns..][..columns * rows]);
         } else {
-            let length = padded(columns * rows);
-            let [red, green, blue] = &mut *rgb;
-            let rgb = [&mut red.0[..length], &mut green.0[..length], &mut blue.0[..length]];
-            self.grid.level.run(ToRgb { color: self.color, planes, rgb });
-            [&red.0[..], &green.0[..], &blue.0[..]]
-        };
-        let width = self.grid.width;
-        let (left_right, top_bottom) = (image & 1 != 0, image & 2 != 0);
-        for (channel, plane) in planes.into_iter().enumerate().take(outputs) {
-            let half = if top_bottom { &mut self.band.bottom[channel] } else { &mut self.band.top[channel] };
-            let half_rows = half.len() / width;
-            for (line, i) in plane.chunks_exact(columns).zip(row..row + rows) {
-                // The middle row of an odd height has no mirror image.
-                let Some(at) = (if top_bottom { half_rows.checked_sub(i + 1) } else { Some(i) }) else { break };
-                let target = &mut half[at * width..(at + 1) * width];
-                if left_right {
-                    let target = &mut target[width - column - columns..width - column];
-                    for (to, from) in target.iter_mut().zip(line.iter().rev()) {
-                        *to = *from;
-                    }
-                } else {
-                    target[column..column + columns].copy_from_slice(line);
-                }
+            for (line, row) in d.chunks_exact_mut(columns).zip(row..) {
+                line.copy_from_slice(&grid.d[row * half_width + column..][..columns]);
             }
         }
     }
 }
 
-/// Length of the loops over a tile.
-fn padded(length: usize) -> usize {
-    length.next_multiple_of(LANES)
+/// Writes a mirror image of a tile to the picture.
+struct Show<'a, 'b> {
+    planes: &'a [&'a [u8; TILE]],
+    image: usize,
+    tile: Tile,
+    width: usize,
+    band: &'a mut Band<'b>,
+}
+
+impl Kernel for Show<'_, '_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { planes, image, tile: Tile { column, columns, row, rows }, width, band } = self;
+        let (left_right, top_bottom) = (image & 1 != 0, image & 2 != 0);
+        let first = if left_right { width - column - columns } else { column };
+        let halves = if top_bottom { &mut band.bottom } else { &mut band.top };
+        for (plane, half) in planes.iter().zip(halves) {
+            let half_rows = half.len() / width;
+            for (line, i) in plane.chunks_exact(columns).zip(row - band.row..row - band.row + rows) {
+                // The middle row of an odd height has no mirror image.
+                let Some(at) = (if top_bottom { half_rows.checked_sub(i + 1) } else { Some(i) }) else { break };
+                copy(&mut half[at * width + first..][..columns], line, left_right);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn copy<T: Copy>(target: &mut [T], source: &[T], reversed: bool) {
+    if !reversed {
+        target.copy_from_slice(source);
+        return;
+    }
+    // Chunks of a fixed length are reversed in a few shuffles.
+    let (chunks, rest) = target.as_chunks_mut::<32>();
+    let (source_rest, source_chunks) = source.as_rchunks::<32>();
+    for (to, from) in chunks.iter_mut().zip(source_chunks.iter().rev()) {
+        *to = *from;
+        to.reverse();
+    }
+    for (to, from) in rest.iter_mut().zip(source_rest.iter().rev()) {
+        *to = *from;
+    }
 }

@@ -93,7 +93,7 @@ where
                 slot = next;
                 if wait.timed_out() && slot.is_none() && interrupted.is_ok() {
                     drop(slot);
-                    interrupted = Python::attach(|py| py.check_signals());
+                    interrupted = Python::attach(Python::check_signals);
                     cancel.store(interrupted.is_err(), Ordering::Relaxed);
                     slot = done.0.lock().unwrap_or_else(PoisonError::into_inner);
                 }
