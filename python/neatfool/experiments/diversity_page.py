@@ -17,7 +17,9 @@ from neatfool.report.gallery import BACKGROUND, MUTED, TEXT, compress, fit_squar
 from neatfool.runs.files import replacing, to_json
 
 MOST_SHEET_CLASSES = 20
-"""Up to this many classes all are on the sheet; beyond, those whose runs agree most and least."""
+"""Up to this many classes all are on the sheet; beyond, of the tenth that the classifier is surest of in every run,
+those whose runs agree most and least.
+"""
 
 _SMALL_SIDE = 64
 _BINS = 48
@@ -65,7 +67,8 @@ def draw_sheet(result: DiversityResult) -> Image.Image:
     if size <= MOST_SHEET_CLASSES:
         groups = [("", list(range(size)))]
     else:
-        order = np.argsort(pixels, kind="stable").tolist()
+        sure = np.argsort(-result.confidence.min(0), kind="stable")[: max(MOST_SHEET_CLASSES, size // 10)]
+        order = sure[np.argsort(pixels[sure], kind="stable")].tolist()
         half = MOST_SHEET_CLASSES // 2
         groups = [("Runs agree most", order[:half]), ("Runs agree least", order[::-1][:half])]
     margin, gap, heading = 48, 10, 40
