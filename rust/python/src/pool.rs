@@ -70,6 +70,7 @@ fn pool() -> PyResult<Arc<rayon::ThreadPool>> {
 
 /// Runs `work` on the pool without the GIL. Meanwhile this thread answers signals, so that Ctrl-C raises
 /// `KeyboardInterrupt` as soon as `work` notices the flag it is given.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method's lifetimes are too narrow for `attach`")]
 pub fn run<T, F>(py: Python<'_>, work: F) -> PyResult<T>
 where
     T: Send,
@@ -93,7 +94,7 @@ where
                 slot = next;
                 if wait.timed_out() && slot.is_none() && interrupted.is_ok() {
                     drop(slot);
-                    interrupted = Python::attach(Python::check_signals);
+                    interrupted = Python::attach(|py| py.check_signals());
                     cancel.store(interrupted.is_err(), Ordering::Relaxed);
                     slot = done.0.lock().unwrap_or_else(PoisonError::into_inner);
                 }
