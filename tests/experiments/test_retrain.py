@@ -322,6 +322,7 @@ def test_the_figure_needs_a_round(trained, data, tmp_path):
 
 def test_class_names_are_escaped_in_the_page(data, tmp_path):
     evil = network().with_module(network().module, ("<script>", "a", "b"))
-    result = retrain(evil, data, rounds=1, settings=TINY, out=tmp_path / "run")
+    frozen = TINY.model_copy(update={"freeze_features": True, "learning_rate": None})
+    result = retrain(evil, data, rounds=1, settings=frozen, out=tmp_path / "run")
     write_rounds(result.folder, png=tmp_path / "a.png", html=tmp_path / "a.html")
     assert "<script>" not in (tmp_path / "a.html").read_text()

@@ -47,7 +47,7 @@ def command(
             min=1,
             max=100_000,
             help="Fooling images to collect for each class and round.",
-            show_default="50, or 1 for over 100 classes",
+            show_default="100, or 1 for over 100 classes",
         ),
     ] = None,
     fresh: Annotated[
@@ -72,7 +72,11 @@ def command(
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(min=1e-9, help="Of the first training step.", show_default="0.01, or 0.05 with --fresh"),
+        typer.Option(
+            min=1e-9,
+            help="Of the first training step.",
+            show_default="0.01, with --fresh 0.05, with --freeze-features what suits them",
+        ),
     ] = None,
     freeze_features: Annotated[bool, typer.Option("--freeze-features", help="Train the last layer alone.")] = False,
     distill: Annotated[

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,8 +22,8 @@ from neatfool.classifiers.training import TrainingSettings, add_class
 from neatfool.encodings import Cppn, Direct
 from neatfool.errors import ConfigError, ModelError, RunError
 from neatfool.experiments.fooling import Evolved, best_of, evolve_images, moments
-from neatfool.experiments.hardening import TrainingSet, harden, reinitialised, soft_targets
-from neatfool.experiments.real_images import split_images
+from neatfool.experiments.hardening import FrozenFeatures, TrainingSet, harden, reinitialised, soft_targets
+from neatfool.experiments.real_images import read_images, split_images
 from neatfool.experiments.retrain_state import (
     Judged,
     read_judged,
@@ -38,10 +39,11 @@ from neatfool.search.run import SMALL_CLASSIFIER, Metrics, describe_classifier, 
 
 _MOST_MOMENTS = 10
 _FRESH_RATE, _CONTINUED_RATE = 0.05, 0.01
+_RATE_SAMPLE = 64
 _FRESH_SHOWN, _CONTINUED_SHOWN = 180_000, 60_000
 
 # What a stream of random numbers is for.
-_SPLIT, _JUDGE, _COLLECT, _SHARE, _WEIGHTS, _TRAIN = range(6)
+_SPLIT, _JUDGE, _COLLECT, _SHARE, _WEIGHTS, _TRAIN, _RATE = range(7)
 
 
 class RetrainSettings(BaseModel):
@@ -49,8 +51,8 @@ class RetrainSettings(BaseModel):
 
     Attributes:
         encoding: what fooling images are made of; "both" evolves each kind.
-        images_per_class: fooling images to collect for each class, in each round and encoding; None is 50 for up to
-            100 classes, else 1. An evolution gives ten a class, the elites of ten moments, so 50 take five evolutions.
+        images_per_class: fooling images to collect for each class, in each round and encoding; None is 100 for up to
+            100 classes, else 1. An evolution gives ten a class, the elites of ten moments, so 100 take ten evolutions.
             An elite of several moments or classes counts once, so that there are somewhat fewer.
         generations: generations of every evolution.
         batch: children of each generation; None is 200 for up to 100 classes, else 400.
@@ -58,7 +60,8 @@ class RetrainSettings(BaseModel):
         fresh: train every network from new weights, not on from its predecessor's.
         keep: train on the fooling images of earlier rounds too, not only on the newest.
         epochs: passes over the training set; None is as many as show 60,000 images, with fresh weights 180,000.
-        learning_rate: of the first step; None is 0.05 for fresh weights, else 0.01.
+        learning_rate: of the first step; None is 0.05 for fresh weights, 0.01 for continued ones, and what suits the
+            features where these are frozen (`FrozenFeatures.steady_rate`).
         training_batch: images of each training step.
         freeze_features: train the last layer alone.
         distill: weight of the first network's own answers to the real images, 0 to 1; see `harden`.
@@ -332,7 +335,7 @@ class _Experiment:
             self._encodings.append(Cppn())
         if settings.encoding != "cppn":
             self._encodings.append(Direct())
-        images = settings.images_per_class or (50 if first.n_classes <= SMALL_CLASSIFIER else 1)
+        images = settings.images_per_class or (100 if first.n_classes <= SMALL_CLASSIFIER else 1)
         self._evolutions = math.ceil(images / min(_MOST_MOMENTS, settings.generations + 1))
         self._moments = moments(settings.generations, math.ceil(images / self._evolutions))
         self._real, self._test = split_images(config.data, first, seed=self._random(_SPLIT))
@@ -479,7 +482,7 @@ class _Experiment:
             settings=TrainingSettings(
                 epochs=epochs,
                 batch=settings.training_batch,
-                learning_rate=settings.learning_rate or (_FRESH_RATE if settings.fresh else _CONTINUED_RATE),
+                learning_rate=settings.learning_rate or self._usual_rate(network),
                 seed=self._random(_TRAIN),
             ),
             freeze_features=settings.freeze_features,
@@ -490,6 +493,12 @@ class _Experiment:
         )
         share = len(fooling) / (len(fooling) + len(self._real))
         return network, {"fooling_images": len(fooling), "training_share": share, "loss": loss}
+
+    def _usual_rate(self, network: Classifier) -> float:
+        if not self._settings.freeze_features:
+            return _FRESH_RATE if self._settings.fresh else _CONTINUED_RATE
+        sample = np.random.default_rng(self._random(_RATE)).permutation(len(self._real))[:_RATE_SAMPLE]
+        return FrozenFeatures(network).steady_rate(torch.from_numpy(read_images(self._real, np.sort(sample))))
 
     def _judge_by_real_images(self, network: Classifier) -> dict[str, Any]:
         wrong = alarms = 0
