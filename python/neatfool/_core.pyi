@@ -10,9 +10,22 @@ from typing import Protocol, final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "CppnGenomes",
+    "DirectGenomes",
+    "Innovations",
+    "SpeciesSet",
+    "__version__",
+    "activation_names",
+    "draw_parents",
+    "set_threads",
+    "simd_level",
+    "threads",
+]
+
 __version__: str
 
-class CppnSettings(Protocol):
+class _CppnSettings(Protocol):
     """What `CppnGenomes` reads from its `settings` argument: see `neatfool.Cppn`."""
 
     @property
@@ -34,7 +47,7 @@ class CppnSettings(Protocol):
     @property
     def delete_node_rate(self) -> float: ...
 
-class DirectSettings(Protocol):
+class _DirectSettings(Protocol):
     """What `DirectGenomes` reads from its `settings` argument: see `neatfool.Direct`."""
 
     @property
@@ -48,7 +61,7 @@ class DirectSettings(Protocol):
     @property
     def halve_every(self) -> int | None: ...
 
-class SpeciesSettings(Protocol):
+class _SpeciesSettings(Protocol):
     """What `SpeciesSet` reads from its `settings` argument: see `neatfool.Neat`."""
 
     @property
@@ -92,7 +105,7 @@ class CppnGenomes:
 
     @staticmethod
     def random(
-        count: int, settings: CppnSettings, *, outputs: int, keep_split: bool, seed: int
+        count: int, settings: _CppnSettings, *, outputs: int, keep_split: bool, seed: int
     ) -> tuple[CppnGenomes, Innovations]:
         """`count` random genomes of 1 (gray) or 3 (colour) outputs, and the innovations they used up."""
 
@@ -133,7 +146,7 @@ class CppnGenomes:
     def vary(
         self,
         matings: NDArray[np.uint32],
-        settings: CppnSettings,
+        settings: _CppnSettings,
         *,
         keep_split: bool,
         keep_disabled: float,
@@ -154,7 +167,7 @@ class CppnGenomes:
     def concatenate(parts: Sequence[CppnGenomes]) -> CppnGenomes:
         """Copies of the genomes of all `parts`, in order."""
 
-    def distances(self, other: CppnGenomes, settings: SpeciesSettings) -> NDArray[np.float32]:
+    def distances(self, other: CppnGenomes, settings: _SpeciesSettings) -> NDArray[np.float32]:
         """Compatibility distances, shape (len(self), len(other))."""
 
     def render(
@@ -198,7 +211,7 @@ class DirectGenomes:
     def vary(
         self,
         matings: NDArray[np.uint32],
-        settings: DirectSettings,
+        settings: _DirectSettings,
         *,
         seed: int,
         generation: int,
@@ -215,7 +228,7 @@ class DirectGenomes:
 class SpeciesSet:
     """The species of one population, from generation to generation."""
 
-    def __new__(cls, settings: SpeciesSettings) -> SpeciesSet: ...
+    def __new__(cls, settings: _SpeciesSettings) -> SpeciesSet: ...
     @staticmethod
     def from_json(text: str) -> SpeciesSet: ...
     def json(self) -> str: ...
@@ -224,7 +237,7 @@ class SpeciesSet:
         self,
         genomes: CppnGenomes,
         fitness: NDArray[np.float32],
-        settings: SpeciesSettings,
+        settings: _SpeciesSettings,
         *,
         children: int,
         seed: int,

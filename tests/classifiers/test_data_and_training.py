@@ -208,7 +208,7 @@ def test_a_convolutional_head_can_be_widened() -> None:
 
 def test_wrong_training_is_refused(tmp_path: Path) -> None:
     images, labels = blobs(40, 10)
-    with pytest.raises(ModelError, match="lenet-mnist and mlp-mnist can be trained"):
+    with pytest.raises(ModelError, match="can be trained from scratch here, not 'alexnet'"):
         train_classifier("alexnet", images, labels)
     with pytest.raises(ValueError, match="labels must be from 0 to 9"):
         train_classifier("mlp-mnist", images, labels + 1, device="cpu")

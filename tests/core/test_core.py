@@ -133,11 +133,12 @@ def test_ctrl_c_interrupts_a_long_call_within_a_second():
         import sys, time, numpy as np, neatfool as nf
         from neatfool import _core
         cppn = nf.Cppn(initial_mutations=100)
-        population, _ = _core.CppnGenomes.random(400, cppn, outputs=1, keep_split=False, seed=5)
-        out = np.empty((400, 1, 2048, 2048), np.uint8)
-        print("ready", flush=True)
+        population, _ = _core.CppnGenomes.random(100, cppn, outputs=1, keep_split=False, seed=5)
+        out = np.empty((100, 1, 2048, 2048), np.uint8)
         try:
-            population.render(out, first=0, coordinates="unit", color="hls")
+            print("ready", flush=True)
+            while True:
+                population.render(out, first=0, coordinates="unit", color="hls")
         except KeyboardInterrupt:
             print("interrupted", flush=True)
     """

@@ -113,6 +113,7 @@ class Page(HTMLParser):
         self.sources += [value or "" for name, value in attrs if name in ("src", "href")]
 
 
+@pytest.mark.slow
 def test_from_training_to_the_figure(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_digits(tmp_path, "train", 120)
@@ -181,6 +182,7 @@ def test_from_training_to_the_figure(tmp_path, capsys, monkeypatch):
     assert "another --out" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_interrupted_after_the_first_generation(tmp_path):
     write_digits(tmp_path, "t10k", 60)
     (tmp_path / "out").mkdir()

@@ -95,7 +95,7 @@ def train_classifier(
         ValueError: Images or labels have a wrong shape, type or range.
     """
     if model not in MNIST_MODELS:
-        raise ModelError(f"Only {' and '.join(MNIST_MODELS)} can be trained from scratch here, not {model!r}.")
+        raise ModelError(f"Only {', '.join(MNIST_MODELS)} can be trained from scratch here, not {model!r}.")
     settings = settings or TrainingSettings()
     with seeded(settings.seed):
         module = MNIST_MODELS[model](len(DIGITS))

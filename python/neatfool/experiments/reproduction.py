@@ -492,4 +492,4 @@ def _write_table(path: Path, what: str, scale: str, rows: Sequence[Row]) -> None
 
 def _percent(fraction: float) -> str:
     """Rounded down, so that nothing below 1 reads 100 %."""
-    return f"{np.floor(fraction * 1e6) / 1e4:.4g} %"
+    return f"{np.floor(fraction * 1e6) / 1e4:.4f}".rstrip("0").rstrip(".") + " %"
