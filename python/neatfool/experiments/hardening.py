@@ -22,7 +22,7 @@ TEMPERATURE = 2.0
 """Softens what is distilled (Hinton, Vinyals & Dean 2015)."""
 
 _RATE = 5.0
-"""Chosen on SqueezeNet, where half and ten times of it do as well."""
+"""Distilled into SqueezeNet, this and up to thirty times as much kept the accuracy; 300 times destroyed it."""
 
 _CACHE_LIMIT = 4 * 2**30
 
