@@ -6,7 +6,7 @@ import logging
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torchvision.transforms.functional import center_crop, five_crop
 
+from neatfool.classifiers.backends import Backend, Precision, check_choices, forward_pass
 from neatfool.classifiers.layers import best_layout, last_layer
 from neatfool.errors import ModelError
 
@@ -34,7 +35,7 @@ class Classifier:
     uint8 images, or floats in [0, 255], of shape (N, channels, height, width).
 
     The classifier takes the module over: it is moved to `device`, switched to eval mode, its parameters stop requiring
-    gradients, and on a CPU a convolutional network is stored channels-last, which about doubles its speed. Torch's
+    gradients, and a convolutional network is stored channels-last, which about doubles its speed on a CPU. Torch's
     global settings and random generators are left alone.
 
     The module only ever sees batches of exactly `chunk` images, the last one filled up with black, so splitting a batch
@@ -61,6 +62,9 @@ class Classifier:
         device: "auto" (CUDA if there is a device, else CPU), "cpu", "cuda" or "cuda:i".
         name: Name in messages and manifests; the module's class name if None.
         chunk: Images per pass through the module; chosen by input size and device if None.
+        backend: Who runs the network for `confidences`, see `Backend`. OpenVINO keeps the weights the module has now.
+            `logits` and `features` are torch's always.
+        precision: What it calculates in, see `Precision`.
         weights: What `load_classifier` takes as weights to make this classifier again.
 
     Raises:
@@ -85,6 +89,8 @@ class Classifier:
         device: str | torch.device = "auto",
         name: str | None = None,
         chunk: int | None = None,
+        backend: Backend = "torch",
+        precision: Precision = "float32",
         weights: str | None = None,
     ) -> None:
         self.name = name or type(module).__name__
@@ -103,8 +109,9 @@ class Classifier:
         self.image_size = self._settle_image_size(image_size)
         self._module = module
         self._chunk = chunk
-        self.to(device)
+        self._place(_find_device(device))
         self.n_classes = self._check_module()
+        self.run_with(backend=backend, precision=precision)
         self.class_names = _settle_names(class_names, self.n_classes, self.name)
 
     @property
@@ -124,14 +131,33 @@ class Classifier:
 
     def to(self, device: str | torch.device) -> Self:
         """Moves the module to a device, named as in the constructor, and returns the classifier."""
-        self._device = _find_device(device)
-        self._layout = best_layout(self._module, self._device)
+        self._place(_find_device(device))
+        return self.run_with(backend=self.backend, precision=self.precision)
+
+    def run_with(self, *, backend: Backend | None = None, precision: Precision | None = None) -> Self:
+        """Chooses who runs the network for `confidences` and in what precision (None: as before).
+
+        Raises:
+            ModelError: The backend is not installed, or cannot run this network on this device.
+        """
+        backend = backend or self.backend
+        precision = precision or self.precision
+        check_choices(self.name, backend, precision, self._device)
+        example = torch.zeros((self.chunk, self.channels, *self.input_size), dtype=torch.uint8, device=self._device)
+        self._forward = forward_pass(
+            self._run, self._module, example, name=self.name, backend=backend, precision=precision
+        )
+        self.backend, self.precision = backend, precision
+        return self
+
+    def _place(self, device: torch.device) -> None:
+        self._device = device
+        self._layout = best_layout(self._module)
         self._module.eval().requires_grad_(False)
         self._module.to(device=self._device).to(memory_format=self._layout)
         column = (1, self.channels, 1, 1)
         self._mean = torch.tensor(self.mean, dtype=torch.float32, device=self._device).reshape(column)
         self._std = torch.tensor(self.std, dtype=torch.float32, device=self._device).reshape(column)
-        return self
 
     def image_buffer(self) -> npt.NDArray[np.uint8]:
         """Room for one chunk of images, uint8 (chunk, channels, *image_size); page-locked if the module is on a GPU."""
@@ -153,9 +179,32 @@ class Classifier:
         Raises:
             ValueError: The images have another shape or type.
         """
+        size = self.chunk
         self._check_images(images)
+        return self.stream_confidences(images[start : start + size] for start in range(0, len(images), size))
+
+    def stream_confidences(self, chunks: Iterable[Images]) -> npt.NDArray[np.float32]:
+        """`confidences` of images that come a chunk at a time, the next ones while the network works on these.
+
+        Args:
+            chunks: uint8 (N, channels, *image_size) each, N at most `chunk`. The memory of one may be used again as soon
+                as the next is asked for; on a GPU that happens while the network still works.
+
+        Returns:
+            float32 (N, n_classes) of all images together.
+
+        Raises:
+            ValueError: The images have another shape or type.
+        """
+        parts: list[Tensor] = []
         with torch.inference_mode():
-            parts = [self._chunk_confidences(block)[:count] for block, count in self._blocks(images)]
+            for images in chunks:
+                self._check_images(images)
+                block = self._block(images)
+                copied = torch.cuda.current_stream(self._device).record_event() if block.is_cuda else None
+                parts.append(self._chunk_confidences(block)[: len(images)])
+                if copied:
+                    copied.synchronize()
             return _stack(parts, self.n_classes)
 
     def features(self, images: Images) -> npt.NDArray[np.float32]:
@@ -189,13 +238,14 @@ class Classifier:
         hook = layer[1].register_forward_pre_hook(keep)
         try:
             with torch.inference_mode():
-                for block, count in self._blocks(images):
+                for start in range(0, len(images), self.chunk):
+                    part = images[start : start + self.chunk]
                     seen.clear()
-                    self._run(center_crop(block, list(self.input_size)))
+                    self._run(center_crop(self._block(part), list(self.input_size)))
                     values = seen[-1].float()
                     if values.ndim == 4:
                         values = values.mean((2, 3))
-                    parts.append(values.flatten(1)[:count])
+                    parts.append(values.flatten(1)[: len(part)])
                 return _stack(parts, layer[1].weight.shape[1])
         finally:
             hook.remove()
@@ -256,7 +306,7 @@ class Classifier:
         return list(dict.fromkeys(found))
 
     def with_module(self, module: nn.Module, class_names: Sequence[str]) -> "Classifier":
-        """A classifier with the same preprocessing, name and device around another module."""
+        """A classifier with the same preprocessing, name and device around another module, run by torch in float32."""
         return Classifier(
             module,
             input_size=self.input_size,
@@ -306,24 +356,22 @@ class Classifier:
 
     def _chunk_confidences(self, pixels: Tensor) -> Tensor:
         if self.crops == 1:
-            return self._probabilities(self._run(pixels))
+            return self._probabilities(self._forward(pixels))
         total = torch.zeros((len(pixels), self.n_classes), device=self._device)
         for crop in five_crop(pixels, list(self.input_size)):
             for view in (crop, crop.flip(-1)):
-                total += self._probabilities(self._run(view))
+                total += self._probabilities(self._forward(view))
         return total / self.crops
 
     def _probabilities(self, outputs: Tensor) -> Tensor:
         outputs = outputs.float()
         return outputs if self.outputs == "probabilities" else outputs.softmax(1)
 
-    def _blocks(self, images: Images) -> Iterator[tuple[Tensor, int]]:
-        """The images on the device in blocks of exactly `chunk`, and how many of each block are real."""
-        size = self.chunk
-        for start in range(0, len(images), size):
-            block = _tensor(images[start : start + size]).to(self._device, non_blocking=True)
-            count = len(block)
-            yield (block if count == size else pad(block, (0, 0, 0, 0, 0, 0, 0, size - count))), count
+    def _block(self, images: Images) -> Tensor:
+        """A chunk of images on the device, filled up with black to exactly `chunk`."""
+        block = _tensor(images).to(self._device, non_blocking=True)
+        missing = self.chunk - len(block)
+        return pad(block, (0, 0, 0, 0, 0, 0, 0, missing)) if missing else block
 
     def _check_settings(self, chunk: int | None) -> None:
         problem = None
@@ -501,7 +549,7 @@ def _default_chunk(input_size: tuple[int, int], device: torch.device) -> int:
     pixels = input_size[0] * input_size[1]
     if device.type == "cuda":
         return 200 if pixels <= _LARGE_PIXELS else 40
-    return 100 if pixels <= _SMALL_PIXELS else 8
+    return 100 if pixels <= _SMALL_PIXELS else 4
 
 
 def _tensor(images: Images) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from torch import nn
 
+from neatfool.classifiers.backends import Backend, Precision
 from neatfool.classifiers.classifier import Classifier
 from neatfool.classifiers.custom import call_factory
 from neatfool.classifiers.layers import last_layer, seeded
@@ -46,7 +47,13 @@ class ModelInfo(NamedTuple):
 
 
 def load_classifier(
-    model: str = "lenet-mnist", *, weights: Weights = None, device: str = "auto", crops: Crops = 1
+    model: str = "lenet-mnist",
+    *,
+    weights: Weights = None,
+    device: str = "auto",
+    crops: Crops = 1,
+    backend: Backend = "torch",
+    precision: Precision = "float32",
 ) -> Classifier:
     """Loads a classifier by name.
 
@@ -58,6 +65,8 @@ def load_classifier(
             dict, or "none" for an untrained network, which is the same at every call.
         device: "auto", "cpu", "cuda" or "cuda:i".
         crops: 1, or 10 for the mean over ten crops.
+        backend: Who runs the network, see `Backend`; a function of yours may have chosen one already.
+        precision: What it calculates in, see `Precision`.
 
     Raises:
         ModelError: There is no such model, its weights are missing or do not fit, or there is no such device.
@@ -71,6 +80,8 @@ def load_classifier(
     else:
         raise _unknown(model)
     classifier.weights = None if weights is None else os.fspath(weights)
+    if (backend, precision) != ("torch", "float32"):
+        classifier.run_with(backend=backend, precision=precision)
     return classifier
 
 

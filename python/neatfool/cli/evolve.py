@@ -34,6 +34,22 @@ class Preset(StrEnum):
     paper_imagenet_direct = "paper-imagenet-direct"
 
 
+class Backend(StrEnum):
+    """Choices of --backend."""
+
+    torch = "torch"
+    compile = "compile"
+    openvino = "openvino"
+
+
+class Precision(StrEnum):
+    """Choices of --precision."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
 def command(
     model: Annotated[str | None, options.Model.__metadata__[0]] = None,
     weights: options.Weights = None,
@@ -58,6 +74,12 @@ def command(
         int | None, typer.Option(help="1, or 10 for the mean over ten crops of a larger image.", show_default="1")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:INDEX.", show_default="auto")] = None,
+    backend: Annotated[
+        Backend | None, typer.Option(help="Who runs the network: torch is there always.", show_default="torch")
+    ] = None,
+    precision: Annotated[
+        Precision | None, typer.Option(help="What the network calculates in.", show_default="float32")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Run folder to write.", show_default="a new one below runs/")
     ] = None,
@@ -72,7 +94,14 @@ def command(
     from neatfool.runs import default_path
     from neatfool.search import PRESETS, build_config, evolve, read_config
 
-    chosen_model = {"name": model, "weights": options.stored_weights(weights), "crops": crops, "device": device}
+    chosen_model = {
+        "name": model,
+        "weights": options.stored_weights(weights),
+        "crops": crops,
+        "device": device,
+        "backend": backend,
+        "precision": precision,
+    }
     flags: dict[str, Any] = {
         "model": {key: value for key, value in chosen_model.items() if value is not None},
         "encoding": {"name": encoding.value} if encoding else {},

@@ -25,6 +25,8 @@ class ModelConfig(BaseModel):
     weights: str | None = None
     device: str = "auto"
     crops: Literal[1, 10] = 1
+    backend: Literal["torch", "compile", "openvino"] = "torch"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
 
 
 class MapElites(BaseModel):

@@ -17,20 +17,29 @@ from neatfool.encodings import Population
 
 @dataclass
 class Profile:
-    """Seconds of wall time spent in each stage of a run; `render` counts only the time the network had to wait for pixels."""
+    """Seconds of wall time spent in each stage of a run; `render` counts only the time the network had to wait for pixels.
+
+    A stage inside another one is not counted twice.
+    """
 
     seconds: dict[str, float] = field(
         default_factory=lambda: dict.fromkeys(("vary", "render", "classify", "select", "write"), 0.0)
     )
+    _outer: list[str] = field(default_factory=list)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Adds the time its block takes to a stage."""
         begin = time.perf_counter()
+        self._outer.append(name)
         try:
             yield
         finally:
-            self.seconds[name] += time.perf_counter() - begin
+            spent = time.perf_counter() - begin
+            self._outer.pop()
+            self.seconds[name] += spent
+            if self._outer:
+                self.seconds[self._outer[-1]] -= spent
 
 
 class Evaluator:
@@ -51,9 +60,13 @@ class Evaluator:
         Returns:
             Softmax confidences, shape (N, classes), float32.
         """
+        with self._profile.stage("classify"):
+            return self._classifier.stream_confidences(self._chunks(genomes))
+
+    def _chunks(self, genomes: Population) -> Iterator[NDArray[np.uint8]]:
+        """The pictures a chunk at a time; when one is asked for, the one before it is done with and the next is begun."""
         chunk = self._classifier.chunk
         starts = range(0, len(genomes), chunk)
-        scores = np.empty((len(genomes), self._classifier.n_classes), np.float32)
 
         def draw(number: int) -> NDArray[np.uint8]:
             count = min(chunk, len(genomes) - starts[number])
@@ -62,14 +75,12 @@ class Evaluator:
             return out
 
         ahead = self._drawer.submit(draw, 0)
-        for number, start in enumerate(starts):
+        for number in range(len(starts)):
             with self._profile.stage("render"):
                 images = ahead.result()
             if number + 1 < len(starts):
                 ahead = self._drawer.submit(draw, number + 1)
-            with self._profile.stage("classify"):
-                scores[start : start + len(images)] = self._classifier.confidences(images)
-        return scores
+            yield images
 
     def close(self) -> None:
         """Ends the drawing thread."""

@@ -236,7 +236,13 @@ def evolve(
     if classifier is None:
         classifier = load_model(settings.model)
     else:
-        model = ModelConfig(name=classifier.name, weights=classifier.weights, crops=classifier.crops)
+        model = ModelConfig(
+            name=classifier.name,
+            weights=classifier.weights,
+            crops=classifier.crops,
+            backend=classifier.backend,
+            precision=classifier.precision,
+        )
         settings = settings.model_copy(update={"model": model})
     cells = chosen_classes(settings, classifier)
     start, batch_size = population_sizes(settings, len(cells))
@@ -359,7 +365,14 @@ def classifier_of(folder: RunFolder, model: ModelConfig, classifier: Classifier 
 
 def load_model(model: ModelConfig) -> Classifier:
     """The classifier a configuration names."""
-    return load_classifier(model.name, weights=model.weights, device=model.device, crops=model.crops)
+    return load_classifier(
+        model.name,
+        weights=model.weights,
+        device=model.device,
+        crops=model.crops,
+        backend=model.backend,
+        precision=model.precision,
+    )
 
 
 def image_shape(classifier: Classifier) -> tuple[int, int, int]:
