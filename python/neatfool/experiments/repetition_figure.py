@@ -16,7 +16,7 @@ STRIPS = 6
 COLUMNS = 6
 
 _RULE, _FAINT, _COPIES, _CONTROL = "#e4e5e8", "#c9d8f2", "#1f5fd0", "#c75b00"
-_TILE, _GAP, _MARGIN, _CHART = 112, 14, 36, 250
+_TILE, _GAP, _MARGIN, _CHART = 128, 14, 36, 250
 _SMOOTH = 3  # lines are drawn this much larger and reduced
 
 
