@@ -156,9 +156,9 @@ def command(
 ) -> int:
     """Make, for some classes or all, an image the classifier is sure about by gradient ascent."""
     from neatfool.errors import ConfigError
-    from neatfool.experiments.ascent import ascend, ascent_settings
+    from neatfool.experiments.ascent import AscentSettings, ascend
     from neatfool.runs import default_path
-    from neatfool.search import ModelConfig
+    from neatfool.search import ModelConfig, check_settings
 
     if sum((class_name is not None, classes is not None, all_classes)) > 1:
         raise ConfigError("Choose one of --class, --classes and --all.")
@@ -184,7 +184,7 @@ def command(
         "jitter": jitter,
         "batch": batch,
     }
-    settings = ascent_settings({name: value for name, value in given.items() if value is not None})
+    settings = check_settings(AscentSettings, {name: value for name, value in given.items() if value is not None})
     network = ModelConfig(name=model, weights=options.stored_weights(weights), device=device)
     with graceful_interrupt() as interrupted, ascent_progress(quiet=quiet) as progress:
         result = ascend(
