@@ -91,7 +91,7 @@ def draw_sheet(result: DiversityResult) -> Image.Image:
     sheet, draw = canvas(wide, tall + margin)
     draw.text((margin, margin * 0.8), f"One class, {count} runs", TEXT, font(34))
     line = f"{result.model} · elites of {size:,} classes · below each name: mean difference of pixels between the runs"
-    draw.text((margin, margin * 0.8 + 48), shorten(plain_text(line), text, wide - 2 * margin), MUTED, text)
+    draw.text((margin, margin * 0.8 + 48), shorten(line, text, wide - 2 * margin), MUTED, text)
     top = 130
     for number, (title, cells) in zip(rows, groups, strict=True):
         if title:

@@ -136,7 +136,7 @@ def draw_map(result: DiversityResult, out: Path, *, seed: int = 0) -> None:
         if coloured:
             draw.rectangle((left, top, left + tile + 2 * frame - 1, top + tile + 2 * frame - 1), COLOURS[cell])
         paste_tile(sheet, as_picture(result.images[run, cell]), (left + frame, top + frame), tile)
-        name = plain_text(result.class_names[cell])
+        name = result.class_names[cell]
         label = f"{name} · run {run + 1}" if coloured else name
         draw.text((left, top + tile + 2 * frame + 2), shorten(label, small, tile + 2 * frame), MUTED, small)
     write_png(sheet, out)
@@ -148,7 +148,7 @@ def _draw_header(
     count, size = result.images.shape[:2]
     large, small = font(title), font(round(title * 0.5))
     room = width - 2 * margin
-    draw.text((margin, margin * 0.8), shorten(f"What {plain_text(result.model)} sees alike", large, room), TEXT, large)
+    draw.text((margin, margin * 0.8), shorten(f"What {result.model} sees alike", large, room), TEXT, large)
     line = f"{count * size:,} elites of {count} runs · {size:,} classes · t-SNE of the penultimate features"
     draw.text((margin, margin * 0.8 + title * 1.35), shorten(line, small, room), MUTED, small)
     if coloured:

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from neatfool.experiments.generative import Attack, Hypothesis, ImageGroup, Kind
 from neatfool.report.chart import svg_path, thinned
 from neatfool.report.pages import write_html
-from neatfool.report.pictures import INK, PALE_INK, PAPER, canvas, font, picture_uri, plain_text, shorten, write_png
+from neatfool.report.pictures import INK, PALE_INK, PAPER, canvas, font, picture_uri, shorten, write_png
 from neatfool.report.summary import percent
 
 LOWEST, HIGHEST, BINS = 0.001, 20.0, 150
@@ -189,7 +189,7 @@ def curve(attack: Attack) -> str:
 def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: Row, y: int, plot: float) -> None:
     middle = y + _ROW // 2
     group = row.group
-    name = shorten(plain_text(group.name), font(14), _NAME - 8)
+    name = shorten(group.name, font(14), _NAME - 8)
     draw.text((_MARGIN, middle - 16), name, INK, font(14))
     count = f"{len(group.images):,} image{'s' if len(group.images) != 1 else ''}"
     draw.text((_MARGIN, middle + 2), count, PALE_INK, font(12))

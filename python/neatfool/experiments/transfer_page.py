@@ -174,7 +174,7 @@ def _header(matrix: TransferMatrix) -> Image.Image:
     else:
         line = f"{count:,} images of {len(matrix.results)} runs, shown to {_and(first.targets)}"
     draw.text((_MARGIN, 0), "Do the images fool other classifiers too?", TEXT, font(36))
-    draw.text((_MARGIN, 52), shorten(plain_text(line), font(19), room), MUTED, font(19))
+    draw.text((_MARGIN, 52), shorten(line, font(19), room), MUTED, font(19))
     return block
 
 
@@ -185,17 +185,17 @@ def _heat_map(matrix: TransferMatrix) -> Image.Image:
     wide = min(260, (_WIDTH - 2 * _MARGIN - label) // len(results[0].targets))
     for target, name in enumerate(results[0].targets):
         centre = _MARGIN + label + (target + 0.5) * wide
-        draw.text((centre, 20), shorten(plain_text(name), font(17), wide - 8), MUTED, font(17), anchor="mm")
+        draw.text((centre, 20), shorten(name, font(17), wide - 8), MUTED, font(17), anchor="mm")
     for row, result in enumerate(results):
         top = 44 + row * (tall + 6)
         draw.text(
             (_MARGIN, top + tall / 2 - 12),
-            shorten(plain_text(result.name), font(19), label - 16),
+            shorten(result.name, font(19), label - 16),
             TEXT,
             font(19),
             "lm",
         )
-        text = plain_text(f"evolved for {result.source or 'unknown'}")
+        text = f"evolved for {result.source or 'unknown'}"
         draw.text((_MARGIN, top + tall / 2 + 14), shorten(text, font(15), label - 16), MUTED, font(15), "lm")
         for target in range(len(result.targets)):
             figures = result.figures(target)
@@ -221,7 +221,7 @@ def _table(result: TransferResult) -> Image.Image:
     wide = min(270, (_WIDTH - 2 * _MARGIN - label) // len(columns))
     for number, column in enumerate(columns):
         centre = _MARGIN + label + (number + 0.5) * wide
-        draw.text((centre, 22), shorten(plain_text(column.name), font(17), wide - 8), MUTED, font(17), "mm")
+        draw.text((centre, 22), shorten(column.name, font(17), wide - 8), MUTED, font(17), "mm")
     for index, class_name in enumerate(result.class_names):
         top = 44 + index * tall
         paste_tile(block, as_picture(result.images[index]), (_MARGIN, top), tile)
@@ -237,7 +237,7 @@ def _table(result: TransferResult) -> Image.Image:
             if cell["top1"] is None:
                 draw.text((centre, top + tile / 2), percent(cell["confidence"]), TEXT, font(20), "mm")
                 continue
-            text, colour = f"sees {plain_text(cell['top1'])}", TEXT if cell["same"] else MUTED
+            text, colour = f"sees {cell['top1']}", TEXT if cell["same"] else MUTED
             draw.text((centre, top + 30), shorten(text, font(21), wide - 20), colour, font(21), "mm")
             draw.text((centre, top + 60), percent(cell["confidence"]), colour, font(16), "mm")
     top = 44 + len(result.classes) * tall + 12
@@ -301,7 +301,7 @@ def _examples(result: TransferResult, target: int) -> Image.Image:
     block, draw = canvas(_WIDTH, 90 + len(rows) * (tile + 122))
     rate = percent(figures["same_class_rate"])
     title = f"{result.targets[target]}: same class for {rate} of {len(result.classes):,} images"
-    draw.text((_MARGIN, 34), shorten(plain_text(title), font(25), _WIDTH - 2 * _MARGIN), TEXT, font(25))
+    draw.text((_MARGIN, 34), shorten(title, font(25), _WIDTH - 2 * _MARGIN), TEXT, font(25))
     for row, (caption, score, confidence, seen) in enumerate(rows):
         top = 90 + row * (tile + 122)
         draw.text((_MARGIN, top), caption, MUTED, font(18))
@@ -309,9 +309,9 @@ def _examples(result: TransferResult, target: int) -> Image.Image:
         for column, index in enumerate(best):
             left = _MARGIN + column * (tile + gap)
             paste_tile(block, as_picture(result.images[index]), (left, top + 32), tile)
-            name = shorten(plain_text(result.class_names[index]), font(16), tile)
+            name = shorten(result.class_names[index], font(16), tile)
             draw.text((left, top + tile + 38), name, TEXT, font(16))
-            verdict = percent(float(confidence[index])) if seen is None else f"sees {plain_text(seen[index])}"
+            verdict = percent(float(confidence[index])) if seen is None else f"sees {seen[index]}"
             pair = f"{percent(float(source[index]))}, {verdict}" if seen is None and known else verdict
             draw.text((left, top + tile + 60), shorten(pair, font(14), tile), MUTED, font(14))
     return block

@@ -98,8 +98,8 @@ def _draw_header(draw: ImageDraw.ImageDraw, layout: _Layout, summary: Summary, w
     if summary.median is not None:
         facts.append(f"median confidence {percent(summary.median)}")
     facts.append(f"{summary.over_99:,} of {len(summary.elites):,} classes at 99 % or more")
-    draw.text((layout.margin, layout.margin * 0.8), shorten(plain_text(summary.model), title, room), TEXT, title)
-    line = shorten(plain_text("  ·  ".join(facts)), small, room)
+    draw.text((layout.margin, layout.margin * 0.8), shorten(summary.model, title, room), TEXT, title)
+    line = shorten("  ·  ".join(facts), small, room)
     draw.text((layout.margin, layout.margin * 0.8 + layout.title * 1.4), line, MUTED, small)
 
 

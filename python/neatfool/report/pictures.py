@@ -101,7 +101,8 @@ def plain_text(text: str) -> str:
 
 
 def shorten(text: str, font: Font, width: float) -> str:
-    """The text, cut and closed by an ellipsis if it is wider than `width` pixels."""
+    """The text as `plain_text`, cut and closed by an ellipsis if it is wider than `width` pixels."""
+    text = plain_text(text)
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:
