@@ -2,38 +2,25 @@
 //!
 //! `cargo bench --bench variation`; `RAYON_NUM_THREADS=1` for the time of one thread.
 
+#[path = "../rust/core/tests/common/mod.rs"]
+mod common;
+
 use std::hint::black_box;
 
+use common::{NONE, settings};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use neatfool_core::activation::Activation;
 use neatfool_core::color::ColorModel;
 use neatfool_core::crossover::CrossoverSettings;
 use neatfool_core::direct::{DirectPopulation, DirectSettings};
 use neatfool_core::genome::Genome;
-use neatfool_core::mutation::{CppnSettings, Innovations, Mating, MutationRates, random_population, vary};
+use neatfool_core::mutation::{Innovations, Mating, MutationRates, random_population, vary};
 use neatfool_core::rng::{Purpose, Stream};
 use neatfool_core::species::{Compatibility, SpeciesSet, SpeciesSettings, distance};
-
-const NONE: MutationRates = MutationRates {
-    weight: 0.0,
-    weight_eta: 15.0,
-    activation: 0.0,
-    add_connection: 0.0,
-    delete_connection: 0.0,
-    add_node: 0.0,
-    delete_node: 0.0,
-    keep_split: false,
-};
-
-fn settings(rates: MutationRates) -> CppnSettings {
-    let activations = vec![Activation::Sine, Activation::Sigmoid, Activation::Gaussian, Activation::Linear];
-    CppnSettings { outputs: 3, activations, initial_mutations: 0, rates }
-}
 
 /// A population with history, bred to size by mutation and crossover.
 fn population(count: usize) -> (Vec<Genome>, Innovations) {
     let growth = MutationRates { add_connection: 1.0, delete_connection: 0.1, ..MutationRates::default() };
-    let settings = settings(growth);
+    let settings = settings(3, 0, growth);
     let mut innovations = Innovations::new(3);
     let mut genomes = random_population(count, &settings, 1, &mut innovations).expect("valid");
     let mut generation = 0;
@@ -72,7 +59,7 @@ fn cppn(criterion: &mut Criterion) {
             ("crossover of equals", equal, NONE),
             ("crossover and mutation", matings(count, 97), MutationRates::default()),
         ] {
-            let settings = settings(rates);
+            let settings = settings(3, 0, rates);
             group.bench_function(name, |bencher| {
                 bencher.iter(|| {
                     vary(&genomes, &matings, &settings, &crossover, 1, 9, 0, &mut innovations.clone()).expect("valid")

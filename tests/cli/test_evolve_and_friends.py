@@ -112,6 +112,7 @@ MISTAKES = {
     "resume no run": (("resume", "."), ["not a run folder"]),
     "render class": (("render", "run", "--class", "cat", "--out", "x.png"), ["cat"]),
     "render where": (("render", "run", "--class", "1", "--out", "no/x.png"), ["no/x.png"]),
+    "report where": (("report", "run", "--out", "run/config.toml"), ["config.toml", "another --out"]),
     "out taken": ((*EVOLVE, "--out", "run"), ["run", "resume"]),
     "check data": (("check", "--model", "tinynet:make", "--data", "nowhere"), ["nowhere"]),
     "train data": (("train", "--data", "."), ["MNIST"]),

@@ -374,6 +374,8 @@ def test_a_killed_writer_leaves_a_run_that_opens_and_goes_on(run: RunFolder) -> 
         while len(run.metrics()) < 3 and time.monotonic() < deadline:
             time.sleep(0.003 * (1 + round_number))
         assert writer.pid is not None
+        with pytest.raises(RunError, match=f"is being written by process {writer.pid};"), run.lock():
+            pass
         os.kill(writer.pid, signal.SIGKILL)
         writer.join()
         survivor = RunFolder.open(run.path)

@@ -142,23 +142,21 @@ def command(
         int | None,
         typer.Option(help="Random shift of each look, pixels.", show_default="0", rich_help_panel=_REGULARISERS),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same images.")] = 0,
+    seed: options.Seed = 0,
     batch: Annotated[
         int | None,
         typer.Option(min=1, help="Images that climb at the same time.", show_default="what suits the device"),
     ] = None,
     device: options.Device = "auto",
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Run folder to write.", show_default="a new one below runs/")
-    ] = None,
+    out: options.RunOut = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
     """Make, for some classes or all, an image the classifier is sure about by gradient ascent."""
     from neatfool.errors import ConfigError
-    from neatfool.experiments.ascent import ascend, ascent_settings
+    from neatfool.experiments.ascent import AscentSettings, ascend
     from neatfool.runs import default_path
-    from neatfool.search import ModelConfig
+    from neatfool.search import ModelConfig, check_settings
 
     if sum((class_name is not None, classes is not None, all_classes)) > 1:
         raise ConfigError("Choose one of --class, --classes and --all.")
@@ -184,7 +182,7 @@ def command(
         "jitter": jitter,
         "batch": batch,
     }
-    settings = ascent_settings({name: value for name, value in given.items() if value is not None})
+    settings = check_settings(AscentSettings, {name: value for name, value in given.items() if value is not None})
     network = ModelConfig(name=model, weights=options.stored_weights(weights), device=device)
     with graceful_interrupt() as interrupted, ascent_progress(quiet=quiet) as progress:
         result = ascend(
@@ -228,5 +226,5 @@ def _finish(result: Any, *, json: bool, quiet: bool) -> int:
             rows[f"reached {100 * float(threshold):g} %"] = f"{count} of {summary['classes']} classes{after}"
         title = f"{summary['model']} fooled by gradient ascent ({summary['objective']}, {summary['optimiser']}"
         print_table(rows, title=f"{title}, seed {summary['seed']})")
-        print_places(result.folder)
+        print_places(result.folder.path)
     return 0 if result.done else 130

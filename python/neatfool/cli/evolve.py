@@ -51,7 +51,7 @@ class Precision(StrEnum):
 
 
 def command(
-    model: Annotated[str | None, options.Model.__metadata__[0]] = None,
+    model: options.ModelUnlessSet = None,
     weights: options.Weights = None,
     encoding: Annotated[Encoding | None, typer.Option(help="What an image is made of.", show_default="cppn")] = None,
     strategy: Annotated[Strategy | None, typer.Option(help="How images are found.", show_default="map-elites")] = None,
@@ -61,10 +61,7 @@ def command(
     generations: Annotated[
         int | None, typer.Option(min=0, help="Generations after the random start.", show_default="200")
     ] = None,
-    batch: Annotated[
-        int | None,
-        typer.Option(min=1, help="Children of each generation.", show_default="200, or 400 for over 100 classes"),
-    ] = None,
+    batch: options.Batch = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same run.", show_default="0")] = None,
     classes: Annotated[
         str | None,
@@ -80,9 +77,7 @@ def command(
     precision: Annotated[
         Precision | None, typer.Option(help="What the network calculates in.", show_default="float32")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Run folder to write.", show_default="a new one below runs/")
-    ] = None,
+    out: options.RunOut = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A TOML file of settings, such as the config.toml of a run.")
     ] = None,
@@ -145,7 +140,7 @@ def finish(run: Any, *, json: bool, quiet: bool) -> None:
             },
             title=f"{summary['model']} fooled by {summary['encoding']} ({summary['strategy']}, seed {summary['seed']})",
         )
-        print_places(run.folder)
+        print_places(run.folder.path)
 
 
 def _print_profile(seconds: dict[str, float]) -> None:

@@ -7,11 +7,11 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import generation_progress, percent, print_json, print_table, stderr, stdout
+from neatfool.cli.output import generation_progress, percent, print_json, print_places, print_table, stderr
 
 
 def command(
-    data: Annotated[Path, typer.Option(metavar="DIR", help="The MNIST files.", show_default=False)],
+    data: options.MnistData,
     runs: Annotated[
         list[Path] | None,
         typer.Option(
@@ -26,7 +26,7 @@ def command(
     ] = None,
     generations: Annotated[int, typer.Option(min=0, help="Generations of each of the six attacks.")] = 100,
     batch: Annotated[int, typer.Option(min=1, help="Children of each generation.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")] = 0,
+    seed: options.Seed = 0,
     temperature: Annotated[
         float, typer.Option(help="Divides log p(x, y) as the attacks see it; 100 gives them something to climb.")
     ] = 1.0,
@@ -39,7 +39,7 @@ def command(
     from neatfool.experiments import hypothesis
     from neatfool.experiments.generative_figure import draw_figure, write_page
     from neatfool.runs import RunFolder
-    from neatfool.runs.files import replacing, to_json
+    from neatfool.runs.files import write_json
 
     folders = [RunFolder.open(run) for run in runs or []]
     with graceful_interrupt() as interrupted, generation_progress(generations, done=0, quiet=quiet) as progress:
@@ -60,8 +60,7 @@ def command(
     summary = result.summary()
     draw_figure(result, out / "hypothesis.png")
     write_page(result, out / "hypothesis.html")
-    with replacing(out / "hypothesis.json") as temporary:
-        temporary.write_text(to_json(summary, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "hypothesis.json", summary)
     if json:
         print_json(summary)
     elif not quiet:
@@ -79,6 +78,5 @@ def command(
                 f"{percent(attack['rejected_one_sided'])}, two-sided {percent(attack['rejected_two_sided'])}"
             )
         print_table(rows, title="density-mnist, rejection at 1 % of real digits")
-        stdout.print(f"figure {out / 'hypothesis.png'}", soft_wrap=True)
-        stdout.print(f"page   {out / 'hypothesis.html'}", soft_wrap=True)
+        print_places(out, {"figure": "hypothesis.png", "page": "hypothesis.html"})
     return 0 if result.complete else 130

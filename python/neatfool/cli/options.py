@@ -8,15 +8,18 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
-Model = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        "-m",
-        metavar="NAME",
-        help="lenet-mnist (built in), a torchvision classification model such as alexnet, or package.module:factory.",
-    ),
+RunOut = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Run folder to write.", show_default="a new one below runs/")
 ]
+MnistData = Annotated[Path, typer.Option(metavar="DIR", help="The MNIST files.", show_default=False)]
+_model = typer.Option(
+    "--model",
+    "-m",
+    metavar="NAME",
+    help="lenet-mnist (built in), a torchvision classification model such as alexnet, or package.module:factory.",
+)
+Model = Annotated[str, _model]
+ModelUnlessSet = Annotated[str | None, _model]
 Weights = Annotated[
     str | None,
     typer.Option(
@@ -26,6 +29,11 @@ Weights = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:INDEX.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
+Batch = Annotated[
+    int | None,
+    typer.Option(min=1, help="Children of each generation.", show_default="200, or 400 for over 100 classes"),
+]
 ClassName = Annotated[str, typer.Option("--class", "-c", metavar="C", help="An index or (part of) a class name.")]
 
 

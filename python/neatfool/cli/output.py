@@ -1,11 +1,11 @@
 """What the user sees: progress on stderr, results on stdout."""
 
 import json
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -53,10 +53,28 @@ def draw_pages(folder: "RunFolder") -> None:
     write_report([folder], folder.path / "report.html")
 
 
-def print_places(folder: "RunFolder") -> None:
-    """Says where the pictures and pages of a run are."""
-    for what, where in (("pictures", "images"), ("all at once", "gallery.png"), ("report", "report.html")):
-        stdout.print(f"{what:<12} {folder.path / where}", soft_wrap=True)
+RUN_PAGES = {"pictures": "images", "all at once": "gallery.png", "report": "report.html"}
+"""What `draw_pages` leaves in a run folder."""
+
+
+def print_places(folder: Path, places: Mapping[str, str] = RUN_PAGES) -> None:
+    """Says where the results in a folder are: what they are, and their paths in it."""
+    for what, where in places.items():
+        stdout.print(f"{what:<12} {folder / where}", soft_wrap=True)
+
+
+class _Pace:
+    """Says when a plain line of progress is due: at first, then every few seconds."""
+
+    def __init__(self) -> None:
+        self._last = -_PLAIN_SECONDS
+
+    def due(self, *, now: bool) -> bool:
+        """Whether to print; always where `now`."""
+        if not now and time.monotonic() - self._last < _PLAIN_SECONDS:
+            return False
+        self._last = time.monotonic()
+        return True
 
 
 @contextmanager
@@ -90,12 +108,10 @@ def generation_progress(total: int, *, done: int, quiet: bool) -> Iterator[Calla
             yield update
     else:
         rate = _Rate()
-        last = time.monotonic()
+        pace = _Pace()
 
         def say(metrics: Mapping[str, float]) -> None:
-            nonlocal last
-            if metrics["generation"] in (done, total) or time.monotonic() - last >= _PLAIN_SECONDS:
-                last = time.monotonic()
+            if pace.due(now=metrics["generation"] in (done, total)):
                 left = rate.seconds_left(metrics, total)
                 stderr.print(
                     f"generation {metrics['generation']}/{total}  {rate(metrics):,.0f} evaluations/s  "
@@ -166,12 +182,10 @@ def ascent_progress(*, quiet: bool) -> Iterator[Callable[[Mapping[str, float]], 
                 over=metrics["classes_over_99"],
             )
     else:
-        last = -math.inf
+        pace = _Pace()
 
         def say(metrics: Mapping[str, float]) -> None:
-            nonlocal last
-            if metrics["finished"] == metrics["classes"] or time.monotonic() - last >= _PLAIN_SECONDS:
-                last = time.monotonic()
+            if pace.due(now=metrics["finished"] == metrics["classes"]):
                 stderr.print(
                     f"step {metrics['generation']}  {metrics['finished']} of {metrics['classes']} images finished  "
                     f"mean {percent(metrics['mean_confidence'])}  {metrics['classes_over_99']} classes over 99 %  "
@@ -183,11 +197,14 @@ def ascent_progress(*, quiet: bool) -> Iterator[Callable[[Mapping[str, float]], 
 
 
 @contextmanager
-def image_progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """Shows how many images are done: a bar on a terminal, else a plain line for every task.
+def count_progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Shows how many of something are done: a bar on a terminal, else a plain line every few seconds.
+
+    Args:
+        quiet: show nothing.
 
     Yields:
-        What to call with what is being done, the images done and the images in all.
+        What to call with what is counted, the number done and the number in all.
     """
     if quiet:
         yield lambda text, done, total: None
@@ -201,9 +218,10 @@ def image_progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
 
             yield update
     else:
+        pace = _Pace()
 
         def say(text: str, done: int, total: int) -> None:
-            if done == total:
-                stderr.print(f"{text}: {total:,} images", soft_wrap=True)
+            if pace.due(now=done == total):
+                stderr.print(f"{text}: {done:,} of {total:,}", soft_wrap=True)
 
         yield say

@@ -1,8 +1,5 @@
 """`neatfool repeat`."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,9 +7,7 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import percent, print_json, print_table, stderr, stdout
-
-_PLAIN_SECONDS = 5.0
+from neatfool.cli.output import count_progress, percent, print_json, print_places, print_table
 
 
 def command(
@@ -33,8 +28,14 @@ def command(
     from neatfool.runs import RunFolder
 
     folder = RunFolder.open(run)
-    with graceful_interrupt() as interrupted, _progress(quiet=quiet) as progress:
-        result = repeat(folder, classes=classes, min_copies=min_copies, on_class=progress, stop=interrupted)
+    with graceful_interrupt() as interrupted, count_progress(quiet=quiet) as progress:
+        result = repeat(
+            folder,
+            classes=classes,
+            min_copies=min_copies,
+            on_class=lambda done, total: progress("classes", done, total),
+            stop=interrupted,
+        )
     where = out or folder.path / "repetition"
     write_repetition(result, where)
     summary = {**result.summary(), "out": str(where)}
@@ -62,25 +63,4 @@ def _print(summary: dict[str, Any], where: Path) -> None:
                 f"{name}control": row(part, "control_confidence", ("half", "one", "none")),
             }
     print_table(rows, title=f"{summary['model']}: confidence against copies")
-    for what, file in (("figure", "repetition.png"), ("page", "repetition.html"), ("numbers", "repetition.json")):
-        stdout.print(f"{what:<12} {where / file}", soft_wrap=True)
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Shows how many classes are done: in place on a terminal, else a line every few seconds."""
-    if quiet:
-        yield None
-    elif stderr.is_terminal:
-        with stderr.status("Looking for repeated motifs") as status:
-            yield lambda done, total: status.update(f"{done} of {total} classes")
-    else:
-        last = time.monotonic()
-
-        def say(done: int, total: int) -> None:
-            nonlocal last
-            if done == total or time.monotonic() - last >= _PLAIN_SECONDS:
-                last = time.monotonic()
-                stderr.print(f"{done} of {total} classes")
-
-        yield say
+    print_places(where, {"figure": "repetition.png", "page": "repetition.html", "numbers": "repetition.json"})

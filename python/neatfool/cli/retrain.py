@@ -11,7 +11,7 @@ from rich.table import Table
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import percent, print_json, stderr, stdout
+from neatfool.cli.output import draw_pages, percent, print_json, print_places, stderr, stdout
 
 STOPPING = "Stopping; the rounds done so far are kept. Press Ctrl-C again to stop at once."
 
@@ -57,10 +57,7 @@ def command(
         bool, typer.Option("--keep/--replace", help="Keep the fooling images of earlier rounds, or replace them.")
     ] = True,
     generations: Annotated[int, typer.Option(min=1, max=1_000_000, help="Generations of every evolution.")] = 200,
-    batch: Annotated[
-        int | None,
-        typer.Option(min=1, help="Children of each generation.", show_default="200, or 400 for over 100 classes"),
-    ] = None,
+    batch: options.Batch = None,
     epochs: Annotated[
         int | None,
         typer.Option(
@@ -87,9 +84,7 @@ def command(
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run on the same machine.")] = 0,
     device: options.Device = "auto",
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Run folder to write.", show_default="a new one below runs/")
-    ] = None,
+    out: options.RunOut = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -161,12 +156,10 @@ def _progress(*, quiet: bool) -> Iterator[tuple[Callable[[str], None] | None, Ca
 def _finish(result: Any, *, json: bool, quiet: bool) -> int:
     """Draws the figures of a run, and says how it went and where everything is."""
     from neatfool.experiments import write_rounds
-    from neatfool.report import gallery, write_report
 
     path = result.folder.path
     if result.rounds:
-        gallery(result.folder, path / "gallery.png")
-        write_report([result.folder], path / "report.html")
+        draw_pages(result.folder)
         write_rounds(result.folder, png=path / "rounds.png", html=path / "rounds.html")
     summary = result.summary()
     if json:
@@ -174,9 +167,8 @@ def _finish(result: Any, *, json: bool, quiet: bool) -> int:
     elif not quiet:
         _print_rounds(summary)
         if result.rounds:
-            files = (("figure", "rounds.png"), ("page", "rounds.html"), ("pictures", "images"))
-            for what, where in (*files, *((("weights", "weights"),) if summary["weights"] else ())):
-                stdout.print(f"{what:<9} {path / where}", soft_wrap=True)
+            places = {"figure": "rounds.png", "page": "rounds.html", "pictures": "images"}
+            print_places(path, places | ({"weights": "weights"} if summary["weights"] else {}))
     if not result.complete and not quiet:
         stderr.print(f"Continue with neatfool resume {path}", soft_wrap=True)
     return 0 if result.complete else 130

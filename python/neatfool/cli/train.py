@@ -10,7 +10,7 @@ from neatfool.cli.output import print_json, print_table, stderr
 
 
 def command(
-    data: Annotated[Path, typer.Option(metavar="DIR", help="The MNIST files.", show_default=False)],
+    data: options.MnistData,
     model: Annotated[
         str, typer.Option("--model", "-m", metavar="NAME", help="lenet-mnist, mlp-mnist or density-mnist.")
     ] = "lenet-mnist",

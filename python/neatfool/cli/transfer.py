@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from neatfool.cli import options
-from neatfool.cli.output import image_progress, percent, print_json, stdout
+from neatfool.cli.output import count_progress, percent, print_json, stdout
 
 
 def command(
@@ -57,7 +57,7 @@ def command(
         for name, file in zip(to, files, strict=True)
     ]
     images = [read_fooling_images(run, targets[0].class_names) for run in runs]
-    with image_progress(quiet=quiet) as progress:
+    with count_progress(quiet=quiet) as progress:
         matrix = transfer_matrix(images, targets, progress=progress)
     if out:
         write_transfer(matrix, out)

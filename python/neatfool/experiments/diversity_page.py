@@ -7,21 +7,31 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from neatfool.errors import RunError
 from neatfool.experiments.diversity import DiversityResult, class_distances
 from neatfool.experiments.elite_map import draw_map
-from neatfool.experiments.figures import as_picture, curve, image_uri, picture_uri, write_page
-from neatfool.report.gallery import BACKGROUND, MUTED, TEXT, compress, fit_square, plain_text, shorten
-from neatfool.runs.files import replacing, to_json
+from neatfool.report.chart import curve
+from neatfool.report.pages import SMALL_SIDE, write_html
+from neatfool.report.pictures import (
+    MUTED,
+    TEXT,
+    as_picture,
+    canvas,
+    font,
+    paste_tile,
+    picture_uri,
+    plain_text,
+    shorten,
+    write_png,
+)
+from neatfool.runs.files import make_folder, write_json
 
 MOST_SHEET_CLASSES = 20
 """Up to this many classes all are on the sheet; beyond, of the tenth that the classifier is surest of in every run,
 those whose runs agree most and least.
 """
 
-_SMALL_SIDE = 64
 _BINS = 48
 _PLOTS = {
     "pixels": ("Pixels", "Mean absolute difference; 1 is black against white."),
@@ -44,19 +54,14 @@ def write_diversity(result: DiversityResult, out: Path, *, draw_elite_map: bool 
         ConfigError: scikit-learn is not installed.
         RunError: a file cannot be written.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"The folder {out} cannot be made ({error.strerror}); choose another --out.") from error
-    with replacing(out / "diversity.json") as temporary:
-        temporary.write_text(to_json(result.summary(), indent=1) + "\n", encoding="utf-8")
+    make_folder(out)
+    write_json(out / "diversity.json", result.summary())
     map_uri = None
     if draw_elite_map:
         draw_map(result, out / "map.png", seed=seed)
         with Image.open(out / "map.png") as picture:
-            map_uri = image_uri(picture.convert("RGB"), 1800)
-    with replacing(out / "diversity.png") as temporary:
-        temporary.write_bytes(compress(draw_sheet(result)))
+            map_uri = picture_uri(picture.convert("RGB"), 1800)
+    write_png(draw_sheet(result), out / "diversity.png")
     _write_html(result, out / "diversity.html", map_uri)
 
 
@@ -73,7 +78,7 @@ def draw_sheet(result: DiversityResult) -> Image.Image:
         groups = [("Runs agree most", order[:half]), ("Runs agree least", order[::-1][:half])]
     margin, gap, heading = 48, 10, 40
     tile = 112 if count <= 8 else 84
-    text: Any = ImageFont.load_default(20)
+    text = font(20)
     widest = max(text.getlength(plain_text(name)) for name in result.class_names)
     label = min(230, max(70, round(widest) + 24))
     # Two columns of classes side by side, so that the sheet is not a ribbon.
@@ -83,13 +88,10 @@ def draw_sheet(result: DiversityResult) -> Image.Image:
     tall = 130 + sum(
         number * (tile + gap) + (heading + 16 if title else 0) for number, (title, _) in zip(rows, groups, strict=True)
     )
-    sheet = Image.new("RGB", (wide, tall + margin), BACKGROUND)
-    draw = ImageDraw.Draw(sheet)
-    title_font: Any = ImageFont.load_default(34)
-    small: Any = ImageFont.load_default(14)
-    draw.text((margin, margin * 0.8), f"One class, {count} runs", TEXT, title_font)
+    sheet, draw = canvas(wide, tall + margin)
+    draw.text((margin, margin * 0.8), f"One class, {count} runs", TEXT, font(34))
     line = f"{result.model} · elites of {size:,} classes · below each name: mean difference of pixels between the runs"
-    draw.text((margin, margin * 0.8 + 48), shorten(plain_text(line), text, wide - 2 * margin), MUTED, text)
+    draw.text((margin, margin * 0.8 + 48), shorten(line, text, wide - 2 * margin), MUTED, text)
     top = 130
     for number, (title, cells) in zip(rows, groups, strict=True):
         if title:
@@ -100,11 +102,10 @@ def draw_sheet(result: DiversityResult) -> Image.Image:
             left, line_top = margin + side * column, top + row * (tile + gap)
             name = plain_text(result.class_names[cell]) or str(result.classes[cell])
             draw.text((left, line_top + tile / 2 - 12), shorten(name, text, label - 20), TEXT, text, "lm")
-            draw.text((left, line_top + tile / 2 + 14), f"{pixels[cell]:.2f}", MUTED, small, "lm")
+            draw.text((left, line_top + tile / 2 + 14), f"{pixels[cell]:.2f}", MUTED, font(14), "lm")
             for run in range(count):
-                picture = fit_square(as_picture(result.images[run, cell]), tile)
-                inset = ((tile - picture.width) // 2, (tile - picture.height) // 2)
-                sheet.paste(picture, (left + label + run * (tile + gap) + inset[0], line_top + inset[1]))
+                picture = as_picture(result.images[run, cell])
+                paste_tile(sheet, picture, (left + label + run * (tile + gap), line_top), tile)
         top += number * (tile + gap) + 16
     return sheet
 
@@ -125,7 +126,7 @@ def _write_html(result: DiversityResult, out: Path, map_uri: str | None) -> None
             "features": float(features[cell]),
             "images": [
                 {
-                    "source": picture_uri(result.images[run, cell], 112),
+                    "source": picture_uri(as_picture(result.images[run, cell]), 112),
                     "run": name,
                     "confidence": float(result.confidence[run, cell]),
                 }
@@ -134,15 +135,15 @@ def _write_html(result: DiversityResult, out: Path, map_uri: str | None) -> None
         }
         for cell in order
     ]
-    write_page(
-        "diversity.html.j2",
+    write_html(
+        Path(__file__).parent / "templates/diversity.html.j2",
         out,
         summary=summary,
         groups=list(result.groups("pixels")),
         plots=[_plot(result, measure) for measure in result.distances],
         rows=rows,
         map=map_uri,
-        pixelated=max(result.images.shape[3:]) <= _SMALL_SIDE,
+        pixelated=max(result.images.shape[3:]) <= SMALL_SIDE,
     )
 
 
@@ -154,7 +155,7 @@ def _plot(result: DiversityResult, measure: str) -> dict[str, Any]:
     curves = [_density(values, low, high) for values in groups]
     peak = max((float(one.max()) for one in curves if one is not None), default=1.0)
     title, note = _PLOTS[measure]
-    paths = [None if one is None else curve(one / peak, 1000, 400) for one in curves]
+    paths = [None if one is None else curve(one / peak) for one in curves]
     return {"title": title, "note": note, "low": low, "high": high, "paths": paths}
 
 

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import ImageDraw
 
 from neatfool.errors import ConfigError
 from neatfool.experiments.diversity import DiversityResult
-from neatfool.experiments.figures import as_picture, class_colour
-from neatfool.report.gallery import BACKGROUND, MUTED, TEXT, compress, fit_square, plain_text, shorten
-from neatfool.runs.files import replacing
+from neatfool.report.pictures import (
+    COLOURS,
+    MUTED,
+    TEXT,
+    as_picture,
+    canvas,
+    font,
+    paste_tile,
+    plain_text,
+    shorten,
+    write_png,
+)
 
-MOST_COLOURED_CLASSES = 10
+MOST_COLOURED_CLASSES = len(COLOURS)
 """Up to this many classes each has a frame of its own colour; beyond, every picture is labelled with its class."""
 
 _CELLS_PER_PICTURE = 2.2
@@ -119,41 +127,34 @@ def draw_map(result: DiversityResult, out: Path, *, seed: int = 0) -> None:
     margin = 48
     title = 34 if columns * step_x < 2500 else 64
     header = margin + title * 3 + (title if coloured else 0)
-    sheet = Image.new("RGB", (2 * margin + columns * step_x - 10, header + rows * step_y + margin), BACKGROUND)
-    draw = ImageDraw.Draw(sheet)
+    sheet, draw = canvas(2 * margin + columns * step_x - 10, header + rows * step_y + margin)
     _draw_header(draw, result, sheet.width, margin=margin, title=title, coloured=coloured)
-    font = ImageFont.load_default(12 if coloured or tile > 64 else 10)
+    small = font(12 if coloured or tile > 64 else 10)
     for index, (column, row) in enumerate(cells.tolist()):
         run, cell = divmod(index, size)
         left, top = margin + column * step_x, header + row * step_y
         if coloured:
-            draw.rectangle(
-                (left, top, left + tile + 2 * frame - 1, top + tile + 2 * frame - 1), fill=class_colour(cell)
-            )
-        picture = fit_square(as_picture(result.images[run, cell]), tile)
-        inset = ((tile - picture.width) // 2 + frame, (tile - picture.height) // 2 + frame)
-        sheet.paste(picture, (left + inset[0], top + inset[1]))
-        name = plain_text(result.class_names[cell])
+            draw.rectangle((left, top, left + tile + 2 * frame - 1, top + tile + 2 * frame - 1), COLOURS[cell])
+        paste_tile(sheet, as_picture(result.images[run, cell]), (left + frame, top + frame), tile)
+        name = result.class_names[cell]
         label = f"{name} · run {run + 1}" if coloured else name
-        draw.text((left, top + tile + 2 * frame + 2), shorten(label, font, tile + 2 * frame), MUTED, font)
-    with replacing(out) as temporary:
-        temporary.write_bytes(compress(sheet))
+        draw.text((left, top + tile + 2 * frame + 2), shorten(label, small, tile + 2 * frame), MUTED, small)
+    write_png(sheet, out)
 
 
 def _draw_header(
     draw: ImageDraw.ImageDraw, result: DiversityResult, width: int, *, margin: int, title: int, coloured: bool
 ) -> None:
     count, size = result.images.shape[:2]
-    large: Any = ImageFont.load_default(title)
-    small: Any = ImageFont.load_default(round(title * 0.5))
+    large, small = font(title), font(round(title * 0.5))
     room = width - 2 * margin
-    draw.text((margin, margin * 0.8), shorten(f"What {plain_text(result.model)} sees alike", large, room), TEXT, large)
+    draw.text((margin, margin * 0.8), shorten(f"What {result.model} sees alike", large, room), TEXT, large)
     line = f"{count * size:,} elites of {count} runs · {size:,} classes · t-SNE of the penultimate features"
     draw.text((margin, margin * 0.8 + title * 1.35), shorten(line, small, room), MUTED, small)
     if coloured:
         left, top, side = float(margin), margin * 0.8 + title * 2.3, round(title * 0.5)
         for cell, name in enumerate(result.class_names):
-            draw.rectangle((left, top + 2, left + side, top + 2 + side), fill=class_colour(cell))
+            draw.rectangle((left, top + 2, left + side, top + 2 + side), COLOURS[cell])
             text = plain_text(name)
             draw.text((left + side + 6, top), text, TEXT, small)
             left += side + 24 + small.getlength(text)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from neatfool.experiments.generative import Attack, Hypothesis, ImageGroup, Kind
+from neatfool.report.chart import svg_path, thinned
+from neatfool.report.pages import write_html
+from neatfool.report.pictures import INK, PALE_INK, PAPER, canvas, font, picture_uri, shorten, write_png
 from neatfool.report.summary import percent
-from neatfool.runs.files import replacing
 
 LOWEST, HIGHEST, BINS = 0.001, 20.0, 150
 """The horizontal axis, in bits per dimension on a logarithmic scale, and the histogram's bins."""
@@ -30,7 +28,7 @@ HEADINGS: dict[Kind, str] = {
 }
 COLOURS: dict[Kind, str] = {"real": "#2c8a4b", "evolved": "#c2410c", "control": "#5b6472", "attack": "#7c3aed"}
 
-_PAGE, _TEXT, _MUTED, _RULE, _ACCEPTED = "#ffffff", "#1b1d22", "#656b76", "#d8dade", "#e9f5ec"
+_RULE, _ACCEPTED, _REJECTED = "#d8dade", "#e9f5ec", "#b91c1c"
 _MARGIN, _ROW, _HEADING, _THUMB = 36, 54, 40, 42
 _NAME, _STRIP, _PLOT, _NUMBER = 270, 5 * 46, 560, 112
 
@@ -57,9 +55,8 @@ class Row:
     @property
     def picture(self) -> str:
         """Examples side by side as a data URI."""
-        buffer = io.BytesIO()
-        Image.fromarray(strip(self.group, SHOWN)).save(buffer, "PNG", optimize=True)
-        return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+        examples = Image.fromarray(strip(self.group, SHOWN))
+        return picture_uri(examples, examples.width)
 
 
 def position(bits: float) -> float:
@@ -108,32 +105,32 @@ def draw_figure(result: Hypothesis, out: Path) -> None:
     top = _MARGIN + 92
     width = 2 * _MARGIN + _NAME + _STRIP + _PLOT + 3 * _NUMBER
     height = top + rows * _ROW + len(parts) * _HEADING + 70 + _MARGIN
-    sheet = Image.new("RGB", (width, height), _PAGE)
-    draw = ImageDraw.Draw(sheet)
+    sheet, draw = canvas(width, height, PAPER)
     plot = _MARGIN + _NAME + _STRIP
     bottom = height - _MARGIN - 58
-    _write(draw, (_MARGIN, _MARGIN - 10), "How probable is it that this is a digit?", 26)
-    _write(draw, (_MARGIN, _MARGIN + 28), subtitle(result), 15, _MUTED)
+    draw.text((_MARGIN, _MARGIN - 10), "How probable is it that this is a digit?", INK, font(26))
+    draw.text((_MARGIN, _MARGIN + 28), subtitle(result), PALE_INK, font(15))
     for number, words in enumerate(("rejected,\none-sided", "rejected,\ntwo-sided", "median\nconfidence")):
-        _write(draw, (plot + _PLOT + (number + 1) * _NUMBER, top - 42), words, 13, _MUTED, right=True)
+        place = (plot + _PLOT + (number + 1) * _NUMBER, top - 42)
+        draw.text(place, words, PALE_INK, font(13), "ra", align="right")
     low, typical_low, typical_high = (plot + _PLOT * place for place in bounds(result))
     draw.rectangle((typical_high, top, typical_low, bottom), _ACCEPTED)
     for tick in TICKS:
         x = plot + _PLOT * position(tick)
         draw.line((x, top, x, bottom), _RULE)
-        _write(draw, (x, bottom + 6), f"{tick:g}", 13, _MUTED, centre=True)
-    _write(draw, (plot + _PLOT / 2, bottom + 26), "bits per dimension, -log2 p(x) / 784", 13, _MUTED, centre=True)
-    _write(draw, (plot + _PLOT / 2, bottom + 44), NOTE, 13, _MUTED, centre=True)
+        draw.text((x, bottom + 6), f"{tick:g}", PALE_INK, font(13), "ma")
+    middle = plot + _PLOT / 2
+    draw.text((middle, bottom + 26), "bits per dimension, -log2 p(x) / 784", PALE_INK, font(13), "ma")
+    draw.text((middle, bottom + 44), NOTE, PALE_INK, font(13), "ma")
     y = top
     for kind, members in parts:
-        _write(draw, (_MARGIN, y + 12), HEADINGS[kind], 15, COLOURS[kind])
+        draw.text((_MARGIN, y + 12), HEADINGS[kind], COLOURS[kind], font(15))
         y += _HEADING
         for row in members:
             _draw_row(sheet, draw, row, y, plot)
             y += _ROW
-    draw.line((low, top, low, bottom), "#b91c1c", 2)
-    with replacing(out) as temporary:
-        sheet.save(temporary, "PNG", optimize=True)
+    draw.line((low, top, low, bottom), _REJECTED, 2)
+    write_png(sheet, out)
 
 
 NOTE = "green: accepted by the two-sided test; right of the red line: rejected by the one-sided test"
@@ -164,7 +161,9 @@ def write_page(result: Hypothesis, out: Path) -> None:
         RunError: it cannot be written.
     """
     low, typical_low, typical_high = bounds(result)
-    text = _environment.get_template("generative.html.j2").render(
+    write_html(
+        Path(__file__).parent / "templates/generative.html.j2",
+        out,
         result=result,
         subtitle=subtitle(result),
         sections=sections(result),
@@ -178,23 +177,22 @@ def write_page(result: Hypothesis, out: Path) -> None:
         attacks=[(attack, curve(attack)) for attack in result.attacks],
         median=np.median,
     )
-    with replacing(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def curve(attack: Attack) -> str:
-    """An attack's median confidence over its evaluations as SVG path data in a box of 100 x 1."""
-    points = attack.curve[np.unique(np.linspace(0, len(attack.curve) - 1, 200).astype(int))]
+    """An attack's median confidence over its evaluations as SVG path data; see `svg_path`."""
     end = max(float(attack.curve[-1, 0]), 1.0)
-    return "M" + "L".join(f"{100 * evaluations / end:.2f} {1 - median:.4f}" for evaluations, median in points)
+    points = (attack.curve[index] for index in thinned(len(attack.curve)))
+    return svg_path((evaluations / end, median) for evaluations, median in points)
 
 
 def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: Row, y: int, plot: float) -> None:
     middle = y + _ROW // 2
     group = row.group
-    _write(draw, (_MARGIN, middle - 16), _shorten(group.name, 38), 14)
+    name = shorten(group.name, font(14), _NAME - 8)
+    draw.text((_MARGIN, middle - 16), name, INK, font(14))
     count = f"{len(group.images):,} image{'s' if len(group.images) != 1 else ''}"
-    _write(draw, (_MARGIN, middle + 2), count, 12, _MUTED)
+    draw.text((_MARGIN, middle + 2), count, PALE_INK, font(12))
     examples = Image.fromarray(strip(group, 5))
     larger = examples.resize((round(examples.width * _THUMB / 28), _THUMB), Image.Resampling.LANCZOS)
     sheet.paste(larger, (_MARGIN + _NAME, middle - _THUMB // 2))
@@ -206,35 +204,4 @@ def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: Row, y: int, p
             draw.rectangle((left, base - max(height * (_ROW - 12), 2), right - 1, base), COLOURS[group.kind])
     numbers = (percent(group.rejected_low), percent(group.rejected_typical), percent(row.sure))
     for number, words in enumerate(numbers):
-        _write(draw, (plot + _PLOT + (number + 1) * _NUMBER, middle - 8), words, 14, right=True)
-
-
-def _write(
-    draw: ImageDraw.ImageDraw,
-    place: tuple[float, float],
-    words: str,
-    size: int,
-    colour: str = _TEXT,
-    *,
-    right: bool = False,
-    centre: bool = False,
-) -> None:
-    font = ImageFont.load_default(size)
-    widths: Sequence[float] = [font.getlength(line) for line in words.split("\n")]
-    shift = max(widths) if right else max(widths) / 2 if centre else 0
-    draw.multiline_text((place[0] - shift, place[1]), words, colour, font, align="right" if right else "left")
-
-
-def _shorten(text: str, length: int) -> str:
-    text = "".join(letter for letter in text if letter.isascii() and letter.isprintable())
-    return text if len(text) <= length else text[: length - 1].rstrip(" ,") + "..."
-
-
-_environment = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_environment.filters["percent"] = percent
+        draw.text((plot + _PLOT + (number + 1) * _NUMBER, middle - 8), words, INK, font(14), "ra")

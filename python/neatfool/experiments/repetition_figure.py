@@ -7,16 +7,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from neatfool.experiments.repetition import SHARES, ClassRepetition, RepetitionResult
-from neatfool.runs.files import replacing
+from neatfool.report.pictures import INK, PALE_INK, PAPER, as_picture, canvas, font, paste_tile, write_png
 
 STRIPS = 6
 COLUMNS = 6
 
-_PAGE, _TEXT, _MUTED, _RULE, _FAINT = "#ffffff", "#1b1d22", "#656b76", "#e4e5e8", "#c9d8f2"
-_COPIES, _CONTROL = "#1f5fd0", "#c75b00"
+_RULE, _FAINT, _COPIES, _CONTROL = "#e4e5e8", "#c9d8f2", "#1f5fd0", "#c75b00"
 _TILE, _GAP, _MARGIN, _CHART = 128, 14, 36, 250
 _SMOOTH = 3  # lines are drawn this much larger and reduced
 
@@ -37,11 +36,6 @@ def strip_levels(one: ClassRepetition, count: int) -> list[int]:
     return [int(one.levels[position]) for position in positions[::-1]]
 
 
-def picture_of(pixels: NDArray[np.uint8]) -> Image.Image:
-    """A picture (C, H, W) for pillow."""
-    return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-
-
 def median_curve(classes: Sequence[ClassRepetition], *, control: bool) -> NDArray[np.float64]:
     """Median confidence over classes at each of `SHARES`."""
     return np.median([one.at_share(SHARES, control=control) for one in classes], axis=0)
@@ -59,19 +53,16 @@ def draw_figure(result: RepetitionResult, out: Path) -> None:
     chart_height = 270 if result.classes else 0
     row = _TILE + 62
     height = top + chart_height + len(strips) * row + _MARGIN + (40 if strips else 0)
-    sheet = Image.new("RGB", (width, height), _PAGE)
-    draw = ImageDraw.Draw(sheet)
-    _text(draw, (_MARGIN, _MARGIN - 8), f"{result.model}: confidence against copies of a repeated motif", 24)
-    _text(draw, (_MARGIN, _MARGIN + 28), subtitle(result), 14, _MUTED)
+    sheet, draw = canvas(width, height, PAPER)
+    draw.text((_MARGIN, _MARGIN - 8), f"{result.model}: confidence against copies of a repeated motif", INK, font(24))
+    draw.text((_MARGIN, _MARGIN + 28), subtitle(result), PALE_INK, font(14))
     if result.classes:
         _overview(sheet, result, (_MARGIN, top, width - 2 * _MARGIN, chart_height - 30))
     for number, one in enumerate(strips):
         _strip(sheet, one, top + chart_height + 16 + number * row, width)
     if strips:
-        _text(draw, (_MARGIN, height - _MARGIN - 6), _notes(result), 12, _MUTED)
-    with replacing(out) as temporary:
-        # 255 colours keep the file small; the strips have few.
-        sheet.quantize(255, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(temporary, "PNG", optimize=True)
+        draw.text((_MARGIN, height - _MARGIN - 6), _notes(result), PALE_INK, font(12))
+    write_png(sheet, out)
 
 
 def subtitle(result: RepetitionResult) -> str:
@@ -109,35 +100,34 @@ def _overview(sheet: Image.Image, result: RepetitionResult, box: tuple[int, int,
         ]
         _chart(sheet, area, lines)
         draw = ImageDraw.Draw(sheet)
-        _text(draw, (x, top), f"Median of {len(classes):,} {title}", 14)
+        draw.text((x, top), f"Median of {len(classes):,} {title}", INK, font(14))
         for share, label in ((0.0, "no copy"), (0.5, "half"), (1.0, "all copies")):
-            _text(draw, (x + share * area[2], top + height - 14), label, 12, _MUTED, "ma")
+            draw.text((x + share * area[2], top + height - 14), label, PALE_INK, font(12), "ma")
         for line, (label, colour) in enumerate((("copies removed", _COPIES), ("as large an area elsewhere", _CONTROL))):
             y = area[1] + 12 + 20 * line
             draw.line((x + 12, y, x + 34, y), colour, 3)
-            _text(draw, (x + 42, y), label, 12, _TEXT, "lm")
+            draw.text((x + 42, y), label, INK, font(12), "lm")
 
 
 def _strip(sheet: Image.Image, one: ClassRepetition, top: int, width: int) -> None:
     draw = ImageDraw.Draw(sheet)
     way = "copies silenced in the genome" if one.copies.way == "genome" else "copies masked in the picture"
-    _text(draw, (_MARGIN, top), one.class_name.split(",")[0], 15)
-    _text(draw, (width - _MARGIN, top + 2), f"{one.copies.count} {way}", 12, _MUTED, "ra")
+    draw.text((_MARGIN, top), one.class_name.split(",")[0], INK, font(15))
+    draw.text((width - _MARGIN, top + 2), f"{one.copies.count} {way}", PALE_INK, font(12), "ra")
     for column, level in enumerate(strip_levels(one, COLUMNS)):
         left = _MARGIN + column * (_TILE + _GAP)
-        tile = picture_of(one.with_copies(level)).convert("RGB")
-        large = max(tile.size) >= _TILE
-        tile = tile.resize((_TILE, _TILE), Image.Resampling.LANCZOS if large else Image.Resampling.NEAREST)
-        sheet.paste(tile, (left, top + 24))
+        paste_tile(sheet, as_picture(one.with_copies(level)), (left, top + 24), _TILE)
         draw.rectangle((left - 1, top + 23, left + _TILE, top + 24 + _TILE), outline=_RULE)
         confidence = float(one.confidences[0, np.flatnonzero(one.levels == level)[0]])
-        _text(draw, (left + _TILE / 2, top + _TILE + 28), f"{level} left: {short_percent(confidence)}", 12, _TEXT, "ma")
+        draw.text(
+            (left + _TILE / 2, top + _TILE + 28), f"{level} left: {short_percent(confidence)}", INK, font(12), "ma"
+        )
     x = _MARGIN + COLUMNS * (_TILE + _GAP) + 34
     area = (x, top + 26, width - _MARGIN - x, _TILE - 4)
     shares = one.levels / one.copies.count
     _chart(sheet, area, [(shares, one.control, _CONTROL, 2), (shares, one.confidence, _COPIES, 3)])
-    _text(draw, (x, top + _TILE + 28), "0", 12, _MUTED, "ma")
-    _text(draw, (x + area[2], top + _TILE + 28), f"{one.copies.count} copies", 12, _MUTED, "ra")
+    draw.text((x, top + _TILE + 28), "0", PALE_INK, font(12), "ma")
+    draw.text((x + area[2], top + _TILE + 28), f"{one.copies.count} copies", PALE_INK, font(12), "ra")
 
 
 def _chart(
@@ -148,29 +138,22 @@ def _chart(
     """Lines of fractions over [0, 1], with rules at 0, 50 and 100 %."""
     left, top, width, height = area
     pad = 4
-    canvas = Image.new("RGB", ((width + 2 * pad) * _SMOOTH, (height + 2 * pad) * _SMOOTH), _PAGE)
-    ink = ImageDraw.Draw(canvas)
+    plot, pen = canvas((width + 2 * pad) * _SMOOTH, (height + 2 * pad) * _SMOOTH, PAPER)
 
     def place(x: float, y: float) -> tuple[float, float]:
         return (pad + x * width) * _SMOOTH, (pad + (1 - y) * height) * _SMOOTH
 
     for value in (0.0, 0.5, 1.0):
-        ink.line([place(0, value), place(1, value)], _RULE, _SMOOTH)
+        pen.line([place(0, value), place(1, value)], _RULE, _SMOOTH)
     for xs, ys, colour, thickness in lines:
         points = [place(x, y) for x, y in zip(xs.tolist(), ys.tolist(), strict=True)]
-        ink.line(points, colour, thickness * _SMOOTH, joint="curve")
-    sheet.paste(canvas.resize((width + 2 * pad, height + 2 * pad), Image.Resampling.LANCZOS), (left - pad, top - pad))
+        pen.line(points, colour, thickness * _SMOOTH, joint="curve")
+    sheet.paste(plot.resize((width + 2 * pad, height + 2 * pad), Image.Resampling.LANCZOS), (left - pad, top - pad))
     draw = ImageDraw.Draw(sheet)
     for value, label in ((0.0, "0"), (0.5, "50"), (1.0, "100 %")):
-        _text(draw, (left - 7, top + (1 - value) * height), label, 11, _MUTED, "rm")
+        draw.text((left - 7, top + (1 - value) * height), label, PALE_INK, font(11), "rm")
 
 
 def short_percent(confidence: float) -> str:
     """A confidence to a tenth of a percent, rounded down."""
     return "< 0.1 %" if 0 < confidence < 0.001 else f"{np.floor(confidence * 1000) / 10:.1f} %"
-
-
-def _text(
-    draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, size: int, colour: str = _TEXT, anchor: str = "la"
-) -> None:
-    draw.text(at, text, colour, ImageFont.load_default(size), anchor=anchor)

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from neatfool.errors import RunError
 from neatfool.experiments.fooling import best_of
 from neatfool.experiments.retrain_state import read_judged, rounds_done
+from neatfool.report.pages import SMALL_SIDE, write_html
+from neatfool.report.pictures import (
+    MUTED,
+    RULE,
+    TEXT,
+    as_picture,
+    canvas,
+    font,
+    paste_tile,
+    plain_text,
+    shorten,
+    write_png,
+)
 from neatfool.report.summary import percent
 from neatfool.runs import RunFolder, setting_name
-from neatfool.runs.files import replacing
 
 MOST_CLASSES = 10
 
-_BACKGROUND, _TEXT, _MUTED, _RULE = (17, 19, 24), (236, 238, 242), (150, 158, 172), (45, 50, 60)
 _INK = {
     "median_confidence": (127, 176, 255),
     "evaluations_to_99": (207, 156, 255),
@@ -106,9 +114,10 @@ def write_rounds(folder: RunFolder, *, png: Path, html: Path) -> None:
     spent = sum(row["seconds"] for row in rows)
     facts = f"{setting_name(folder.config, 'encoding')} · seed {folder.config['seed']} · "
     facts += f"{rows[-1]['evaluations']:,} evaluations · {spent:,.0f} s"
-    with replacing(png) as temporary:
-        _draw(networks, names, columns, title, facts.replace("·", "-")).save(temporary, "PNG")
-    page = _environment.get_template("rounds.html.j2").render(
+    write_png(_draw(networks, names, columns, title, facts), png)
+    write_html(
+        Path(__file__).parent / "templates/rounds.html.j2",
+        html,
         title=title,
         facts=facts,
         class_names=names,
@@ -116,18 +125,15 @@ def write_rounds(folder: RunFolder, *, png: Path, html: Path) -> None:
         networks=networks,
         charts=[_chart(column, networks) for column in columns],
         size=_CHART,
-        pixelated=max(folder.manifest.image_shape[1:]) <= 64,
+        pixelated=max(folder.manifest.image_shape[1:]) <= SMALL_SIDE,
     )
-    with replacing(html) as temporary:
-        temporary.write_text(page, encoding="utf-8")
 
 
 def _network(folder: RunFolder, number: int, shown: NDArray[np.int64], row: dict[str, Any]) -> Network:
     pixels, confidence = best_of(list(read_judged(folder, number).values()))
     if shown.max() >= len(pixels):
         raise RunError(f"Round {number} of {folder.path} has images of fewer classes than round 0; it is damaged.")
-    images = [Image.fromarray(one[0] if len(one) == 1 else one.transpose(1, 2, 0).copy()) for one in pixels[shown]]
-    return Network(f"DNN{number + 1}", images, confidence[shown].tolist(), row)
+    return Network(f"DNN{number + 1}", [as_picture(one) for one in pixels[shown]], confidence[shown].tolist(), row)
 
 
 def _ceiling(values: Sequence[float]) -> float:
@@ -145,57 +151,41 @@ def _most_evaluations(rows: Sequence[dict[str, Any]]) -> float:
 def _draw(
     networks: Sequence[Network], names: Sequence[str], columns: Sequence[Column], title: str, facts: str
 ) -> Image.Image:
-    large, text, small = (ImageFont.load_default(size) for size in (26, 14, 11))
+    large, text, small = (font(size) for size in (26, 14, 11))
     line = _TILE + 30
     left = _MARGIN + _LABEL
     right = left + len(names) * (_TILE + _GAP) + 20
     top = _MARGIN + 92
     width = right + len(columns) * (_BAR + 28) - 28 + _MARGIN
-    sheet = Image.new("RGB", (width, top + len(networks) * line + _MARGIN - 20), _BACKGROUND)
-    draw = ImageDraw.Draw(sheet)
-    draw.text((_MARGIN, _MARGIN - 8), title, _TEXT, large)
-    draw.text((_MARGIN, _MARGIN + 28), facts, _MUTED, text)
+    sheet, draw = canvas(width, top + len(networks) * line + _MARGIN - 20)
+    draw.text((_MARGIN, _MARGIN - 8), title, TEXT, large)
+    draw.text((_MARGIN, _MARGIN + 28), facts, MUTED, text)
     for index, name in enumerate(names):
-        draw.text((left + index * (_TILE + _GAP), top - 24), _fit(name, text, _TILE), _MUTED, text)
+        draw.text((left + index * (_TILE + _GAP), top - 24), shorten(plain_text(name) or "?", text, _TILE), MUTED, text)
     for index, column in enumerate(columns):
-        draw.text((right + index * (_BAR + 28), top - 24), column.title, _MUTED, text)
+        draw.text((right + index * (_BAR + 28), top - 24), column.title, MUTED, text)
     for number, network in enumerate(networks):
         y = top + number * line
-        draw.text((_MARGIN, y + _TILE // 2 - 10), network.name, _TEXT, ImageFont.load_default(18))
+        draw.text((_MARGIN, y + _TILE // 2 - 10), network.name, TEXT, font(18))
         for index, (picture, confidence) in enumerate(zip(network.pictures, network.confidence, strict=True)):
             x = left + index * (_TILE + _GAP)
-            sheet.paste(_tile(picture), (x, y))
-            draw.text((x, y + _TILE + 4), percent(confidence), _MUTED, small)
+            paste_tile(sheet, picture, (x, y), _TILE)
+            draw.text((x, y + _TILE + 4), percent(confidence), MUTED, small)
         for index, column in enumerate(columns):
             x, value = right + index * (_BAR + 28), network.row[column.key]
             bar = y + _TILE // 2 + 8
             draw.text(
                 (x, bar - 24),
                 column.missing if value is None else column.show(value),
-                _MUTED if value is None else _TEXT,
+                MUTED if value is None else TEXT,
                 text,
             )
-            draw.rectangle((x, bar, x + _BAR - 1, bar + 5), _RULE)
+            draw.rectangle((x, bar, x + _BAR - 1, bar + 5), RULE)
             if value:
                 draw.rectangle(
                     (x, bar, x + round(min(value / column.whole, 1) * (_BAR - 1)), bar + 5), _INK[column.key]
                 )
     return sheet
-
-
-def _tile(picture: Image.Image) -> Image.Image:
-    """Enlarged without smoothing, or reduced with."""
-    small = max(picture.size) <= _TILE
-    return picture.convert("RGB").resize(
-        (_TILE, _TILE), Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS
-    )
-
-
-def _fit(name: str, font: Any, width: int) -> str:
-    plain = name.encode("ascii", "ignore").decode() or "?"
-    while font.getlength(plain) > width:
-        plain = plain[:-2].rstrip() + "."
-    return plain
 
 
 def _chart(column: Column, networks: Sequence[Network]) -> Chart:
@@ -226,25 +216,3 @@ def _axis(column: Column, value: float) -> str:
 
 def _tip(network: Network, column: Column) -> str:
     return f"{network.name}: {column.show(network.row[column.key])}"
-
-
-def _uri(picture: Image.Image) -> str:
-    buffer = io.BytesIO()
-    if max(picture.size) <= 128:
-        picture.save(buffer, "PNG", optimize=True)
-        kind = "png"
-    else:
-        picture.resize((128, 128), Image.Resampling.LANCZOS).save(buffer, "WEBP", quality=80)
-        kind = "webp"
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-_environment = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_filters: dict[str, Callable[..., str]] = {"percent": percent, "uri": _uri}
-_environment.filters.update(_filters)

@@ -8,20 +8,34 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from neatfool.errors import RunError
-from neatfool.experiments.figures import COLOURS, as_picture, curve, heat, picture_uri, write_page
 from neatfool.experiments.transfer import TransferMatrix, TransferResult
-from neatfool.report.gallery import BACKGROUND, MUTED, TEXT, compress, fit_square, plain_text, shorten
+from neatfool.report.chart import curve
+from neatfool.report.pages import SMALL_SIDE, write_html
+from neatfool.report.pictures import (
+    COLOURS,
+    MUTED,
+    RULE,
+    TEXT,
+    Colour,
+    as_picture,
+    canvas,
+    font,
+    heat,
+    paste_tile,
+    picture_uri,
+    plain_text,
+    shorten,
+    write_png,
+)
 from neatfool.report.summary import percent
-from neatfool.runs.files import replacing, to_json
+from neatfool.runs.files import make_folder, write_json
 
 MOST_ROWS = 40
 """Up to this many images each has a row of the figure; beyond, curves and examples are shown."""
 
 _WIDTH, _MARGIN = 1400, 48
-_SMALL_SIDE = 64
 
 
 def write_transfer(matrix: TransferMatrix, out: Path) -> None:
@@ -30,15 +44,10 @@ def write_transfer(matrix: TransferMatrix, out: Path) -> None:
     Raises:
         RunError: a file cannot be written.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"The folder {out} cannot be made ({error.strerror}); choose another --out.") from error
-    with replacing(out / "transfer.json") as temporary:
-        temporary.write_text(to_json(matrix.summary(), indent=1) + "\n", encoding="utf-8")
+    make_folder(out)
+    write_json(out / "transfer.json", matrix.summary())
     _write_html(matrix, out / "transfer.html")
-    with replacing(out / "transfer.png") as temporary:
-        temporary.write_bytes(compress(draw_transfer(matrix)))
+    write_png(draw_transfer(matrix), out / "transfer.png")
 
 
 def draw_transfer(matrix: TransferMatrix) -> Image.Image:
@@ -52,7 +61,7 @@ def draw_transfer(matrix: TransferMatrix) -> Image.Image:
     else:
         blocks += [_curves(first), *(_examples(first, target) for target in range(len(first.targets)))]
     height = sum(block.height for block in blocks) + 2 * _MARGIN
-    sheet = Image.new("RGB", (_WIDTH, height), BACKGROUND)
+    sheet, _ = canvas(_WIDTH, height)
     top = _MARGIN
     for block in blocks:
         sheet.paste(block, (0, top))
@@ -78,8 +87,12 @@ def _write_html(matrix: TransferMatrix, out: Path) -> None:
         for result in matrix.results
     ]
     sections = [_section(result) for result in matrix.results]
-    write_page(
-        "transfer.html.j2", out, targets=matrix.results[0].targets, matrix=rows if several else None, sections=sections
+    write_html(
+        Path(__file__).parent / "templates/transfer.html.j2",
+        out,
+        targets=matrix.results[0].targets,
+        matrix=rows if several else None,
+        sections=sections,
     )
 
 
@@ -88,24 +101,24 @@ def _section(result: TransferResult) -> dict[str, Any]:
     section: dict[str, Any] = {
         "summary": result.summary(),
         "source_over_99": None if source is None else float((source >= 0.99).mean()),
-        "pixelated": max(result.images.shape[2:]) <= _SMALL_SIDE,
+        "pixelated": max(result.images.shape[2:]) <= SMALL_SIDE,
         "table": None,
     }
     if count <= MOST_ROWS:
         section["columns"] = [column.name for column in _columns(result)]
         section["table"] = [
             {
-                "image": picture_uri(result.images[index], 128),
+                "image": picture_uri(as_picture(result.images[index]), 128),
                 "class_name": result.class_names[index],
                 "cells": [column.cell(index) for column in _columns(result)],
             }
             for index in range(count)
         ]
         return section
-    section["curves"] = [(name, curve(values, 1000, 400)) for name, values in _sorted_confidences(result)]
+    section["curves"] = [(name, curve(values)) for name, values in _sorted_confidences(result)]
     section["tiles"] = [
         {
-            "image": picture_uri(result.images[index], 112),
+            "image": picture_uri(as_picture(result.images[index]), 112),
             "class_name": result.class_names[index],
             "source": None if source is None else float(source[index]),
             "verdicts": [
@@ -152,47 +165,38 @@ def _sorted_confidences(result: TransferResult) -> list[tuple[str, NDArray[np.fl
     return [(column.name, np.sort(column.confidence)[::-1]) for column in _columns(result)]
 
 
-def _font(size: float) -> Any:
-    return ImageFont.load_default(size)
-
-
-def _block(height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    block = Image.new("RGB", (_WIDTH, height), BACKGROUND)
-    return block, ImageDraw.Draw(block)
-
-
 def _header(matrix: TransferMatrix) -> Image.Image:
-    block, draw = _block(110)
+    block, draw = canvas(_WIDTH, 110)
     first, room = matrix.results[0], _WIDTH - 2 * _MARGIN
     count = sum(len(result.classes) for result in matrix.results)
     if len(matrix.results) == 1:
         line = f"{count:,} images evolved for {first.source or 'an unknown classifier'}, shown to {_and(first.targets)}"
     else:
         line = f"{count:,} images of {len(matrix.results)} runs, shown to {_and(first.targets)}"
-    draw.text((_MARGIN, 0), "Do the images fool other classifiers too?", TEXT, _font(36))
-    draw.text((_MARGIN, 52), shorten(plain_text(line), _font(19), room), MUTED, _font(19))
+    draw.text((_MARGIN, 0), "Do the images fool other classifiers too?", TEXT, font(36))
+    draw.text((_MARGIN, 52), shorten(line, font(19), room), MUTED, font(19))
     return block
 
 
 def _heat_map(matrix: TransferMatrix) -> Image.Image:
     results = matrix.results
     tall, label = 96, 320
-    block, draw = _block(44 + len(results) * (tall + 6) + 34)
+    block, draw = canvas(_WIDTH, 44 + len(results) * (tall + 6) + 34)
     wide = min(260, (_WIDTH - 2 * _MARGIN - label) // len(results[0].targets))
     for target, name in enumerate(results[0].targets):
         centre = _MARGIN + label + (target + 0.5) * wide
-        draw.text((centre, 20), shorten(plain_text(name), _font(17), wide - 8), MUTED, _font(17), anchor="mm")
+        draw.text((centre, 20), shorten(name, font(17), wide - 8), MUTED, font(17), anchor="mm")
     for row, result in enumerate(results):
         top = 44 + row * (tall + 6)
         draw.text(
             (_MARGIN, top + tall / 2 - 12),
-            shorten(plain_text(result.name), _font(19), label - 16),
+            shorten(result.name, font(19), label - 16),
             TEXT,
-            _font(19),
+            font(19),
             "lm",
         )
-        text = plain_text(f"evolved for {result.source or 'unknown'}")
-        draw.text((_MARGIN, top + tall / 2 + 14), shorten(text, _font(15), label - 16), MUTED, _font(15), "lm")
+        text = f"evolved for {result.source or 'unknown'}"
+        draw.text((_MARGIN, top + tall / 2 + 14), shorten(text, font(15), label - 16), MUTED, font(15), "lm")
         for target in range(len(result.targets)):
             figures = result.figures(target)
             box = (_MARGIN + label + target * wide, top, _MARGIN + label + (target + 1) * wide - 7, top + tall)
@@ -200,12 +204,12 @@ def _heat_map(matrix: TransferMatrix) -> Image.Image:
                 box, 10, heat(figures["same_class_rate"]), MUTED if result.itself[target] else None, 2
             )
             centre = (box[0] + box[2]) / 2
-            draw.text((centre, top + 36), percent(figures["same_class_rate"]), TEXT, _font(26), "mm")
+            draw.text((centre, top + 36), percent(figures["same_class_rate"]), TEXT, font(26), "mm")
             draw.text(
-                (centre, top + 68), f"mean confidence {percent(figures['mean_confidence'])}", TEXT, _font(14), "mm"
+                (centre, top + 68), f"mean confidence {percent(figures['mean_confidence'])}", TEXT, font(14), "mm"
             )
     note = "Large: images with the same most likely class. Outlined: the classifier the images were evolved for."
-    draw.text((_MARGIN, block.height - 24), note, MUTED, _font(15))
+    draw.text((_MARGIN, block.height - 24), note, MUTED, font(15))
     return block
 
 
@@ -213,18 +217,17 @@ def _table(result: TransferResult) -> Image.Image:
     columns = _columns(result)
     tile, label = 84, 330
     tall = tile + 10
-    block, draw = _block(44 + len(result.classes) * tall + 120)
+    block, draw = canvas(_WIDTH, 44 + len(result.classes) * tall + 120)
     wide = min(270, (_WIDTH - 2 * _MARGIN - label) // len(columns))
     for number, column in enumerate(columns):
         centre = _MARGIN + label + (number + 0.5) * wide
-        draw.text((centre, 22), shorten(plain_text(column.name), _font(17), wide - 8), MUTED, _font(17), "mm")
+        draw.text((centre, 22), shorten(column.name, font(17), wide - 8), MUTED, font(17), "mm")
     for index, class_name in enumerate(result.class_names):
         top = 44 + index * tall
-        picture = fit_square(as_picture(result.images[index]), tile)
-        block.paste(picture, (_MARGIN + (tile - picture.width) // 2, top + (tile - picture.height) // 2))
+        paste_tile(block, as_picture(result.images[index]), (_MARGIN, top), tile)
         name = plain_text(class_name) or str(result.classes[index])
         draw.text(
-            (_MARGIN + tile + 24, top + tile / 2), shorten(name, _font(24), label - tile - 40), TEXT, _font(24), "lm"
+            (_MARGIN + tile + 24, top + tile / 2), shorten(name, font(24), label - tile - 40), TEXT, font(24), "lm"
         )
         for number, column in enumerate(columns):
             cell = column.cell(index)
@@ -232,37 +235,36 @@ def _table(result: TransferResult) -> Image.Image:
             draw.rounded_rectangle(box, 10, heat(cell["confidence"]))
             centre = (box[0] + box[2]) / 2
             if cell["top1"] is None:
-                draw.text((centre, top + tile / 2), percent(cell["confidence"]), TEXT, _font(20), "mm")
+                draw.text((centre, top + tile / 2), percent(cell["confidence"]), TEXT, font(20), "mm")
                 continue
-            text, colour = f"sees {plain_text(cell['top1'])}", TEXT if cell["same"] else MUTED
-            draw.text((centre, top + 30), shorten(text, _font(21), wide - 20), colour, _font(21), "mm")
-            draw.text((centre, top + 60), percent(cell["confidence"]), colour, _font(16), "mm")
+            text, colour = f"sees {cell['top1']}", TEXT if cell["same"] else MUTED
+            draw.text((centre, top + 30), shorten(text, font(21), wide - 20), colour, font(21), "mm")
+            draw.text((centre, top + 60), percent(cell["confidence"]), colour, font(16), "mm")
     top = 44 + len(result.classes) * tall + 12
-    draw.text((_MARGIN, top + 16), "same class", TEXT, _font(19), "lm")
-    draw.text((_MARGIN, top + 48), "mean confidence", MUTED, _font(17), "lm")
+    draw.text((_MARGIN, top + 16), "same class", TEXT, font(19), "lm")
+    draw.text((_MARGIN, top + 48), "mean confidence", MUTED, font(17), "lm")
     for number, column in enumerate(columns):
         centre = _MARGIN + label + (number + 0.5) * wide - 3
         if column.same is not None:
-            draw.text((centre, top + 16), f"{int(column.same.sum())} of {len(column.same)}", TEXT, _font(21), "mm")
-        draw.text((centre, top + 48), percent(float(column.confidence.mean(dtype=np.float64))), MUTED, _font(17), "mm")
+            draw.text((centre, top + 16), f"{int(column.same.sum())} of {len(column.same)}", TEXT, font(21), "mm")
+        draw.text((centre, top + 48), percent(float(column.confidence.mean(dtype=np.float64))), MUTED, font(17), "mm")
     note = "Shades and percentages: confidence in the class the image was evolved for."
-    draw.text((_MARGIN, block.height - 26), note, MUTED, _font(15))
+    draw.text((_MARGIN, block.height - 26), note, MUTED, font(15))
     return block
 
 
 def _curves(result: TransferResult) -> Image.Image:
     """Sorted confidences, drawn four times as large and reduced, for smooth lines."""
     series = _sorted_confidences(result)
-    block, draw = _block(440)
+    block, draw = canvas(_WIDTH, 440)
     left, top, wide, tall = _MARGIN + 60, 56, _WIDTH - 2 * _MARGIN - 60, 300
     scale = 4
-    plot = Image.new("RGB", ((wide + 8) * scale, (tall + 8) * scale), BACKGROUND)
-    pen = ImageDraw.Draw(plot)
+    plot, pen = canvas((wide + 8) * scale, (tall + 8) * scale)
     for part in range(5):
         y = (4 + part / 4 * tall) * scale
-        pen.line((4 * scale, y, (4 + wide) * scale, y), (45, 50, 60), scale)
-        draw.text((left - 14, top + part / 4 * tall), f"{100 - 25 * part} %", MUTED, _font(15), "rm")
-        draw.text((left + part / 4 * wide, top + tall + 20), f"{25 * part} %", MUTED, _font(15), "mm")
+        pen.line((4 * scale, y, (4 + wide) * scale, y), RULE, scale)
+        draw.text((left - 14, top + part / 4 * tall), f"{100 - 25 * part} %", MUTED, font(15), "rm")
+        draw.text((left + part / 4 * wide, top + tall + 20), f"{25 * part} %", MUTED, font(15), "mm")
     for number, (_, values) in enumerate(series):
         step = max(len(values) - 1, 1)
         points = [
@@ -272,12 +274,12 @@ def _curves(result: TransferResult) -> Image.Image:
         pen.line(points, _series_colour(number), 3 * scale, "curve")
     block.paste(plot.reduce(scale), (left - 4, top - 4))
     text = "share of images, each classifier's most confident first; upwards: confidence in the class evolved for"
-    draw.text((left + wide, top + tall + 48), text, MUTED, _font(15), "rm")
+    draw.text((left + wide, top + tall + 48), text, MUTED, font(15), "rm")
     x = float(left)
     for number, (name, _) in enumerate(series):
         draw.rounded_rectangle((x, 20, x + 26, 26), 3, _series_colour(number))
-        draw.text((x + 36, 23), plain_text(name), TEXT, _font(18), "lm")
-        x += 36 + _font(18).getlength(plain_text(name)) + 40
+        draw.text((x + 36, 23), plain_text(name), TEXT, font(18), "lm")
+        x += 36 + font(18).getlength(plain_text(name)) + 40
     return block
 
 
@@ -296,27 +298,26 @@ def _examples(result: TransferResult, target: int) -> Image.Image:
         ("Fool the source alone", alone, result.top1_confidence[target], result.top1_names[target]),
     ]
     rows = [row for row in rows if (row[1] >= 0).any()]
-    block, draw = _block(90 + len(rows) * (tile + 122))
+    block, draw = canvas(_WIDTH, 90 + len(rows) * (tile + 122))
     rate = percent(figures["same_class_rate"])
     title = f"{result.targets[target]}: same class for {rate} of {len(result.classes):,} images"
-    draw.text((_MARGIN, 34), shorten(plain_text(title), _font(25), _WIDTH - 2 * _MARGIN), TEXT, _font(25))
+    draw.text((_MARGIN, 34), shorten(title, font(25), _WIDTH - 2 * _MARGIN), TEXT, font(25))
     for row, (caption, score, confidence, seen) in enumerate(rows):
         top = 90 + row * (tile + 122)
-        draw.text((_MARGIN, top), caption, MUTED, _font(18))
+        draw.text((_MARGIN, top), caption, MUTED, font(18))
         best = [index for index in np.argsort(-score, kind="stable")[:columns].tolist() if score[index] >= 0]
         for column, index in enumerate(best):
             left = _MARGIN + column * (tile + gap)
-            picture = fit_square(as_picture(result.images[index]), tile)
-            block.paste(picture, (left + (tile - picture.width) // 2, top + 32 + (tile - picture.height) // 2))
-            name = shorten(plain_text(result.class_names[index]), _font(16), tile)
-            draw.text((left, top + tile + 38), name, TEXT, _font(16))
-            verdict = percent(float(confidence[index])) if seen is None else f"sees {plain_text(seen[index])}"
+            paste_tile(block, as_picture(result.images[index]), (left, top + 32), tile)
+            name = shorten(result.class_names[index], font(16), tile)
+            draw.text((left, top + tile + 38), name, TEXT, font(16))
+            verdict = percent(float(confidence[index])) if seen is None else f"sees {seen[index]}"
             pair = f"{percent(float(source[index]))}, {verdict}" if seen is None and known else verdict
-            draw.text((left, top + tile + 60), shorten(pair, _font(14), tile), MUTED, _font(14))
+            draw.text((left, top + tile + 60), shorten(pair, font(14), tile), MUTED, font(14))
     return block
 
 
-def _series_colour(number: int) -> tuple[int, int, int]:
+def _series_colour(number: int) -> Colour:
     return (170, 178, 192) if number == 0 else COLOURS[(number - 1) % len(COLOURS)]
 
 

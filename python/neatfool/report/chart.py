@@ -1,9 +1,12 @@
 """Line charts as SVG paths: fractions over the course of a run."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 MOST_POINTS = 300
 WIDTH, HEIGHT = 1000, 400
@@ -55,14 +58,30 @@ def chart(series: Sequence[Series]) -> Chart | None:
         drawn = {one.label: points for one in series if len(points := _points(one, unit)) > 1}
         if drawn:
             end = max(points[-1][0] for points in drawn.values())
-            lines = [Line(label, points, _path(points, end)) for label, points in drawn.items()]
+            lines = [
+                Line(label, points, svg_path((x / end, value) for x, value in points))
+                for label, points in drawn.items()
+            ]
             ticks = [(value, _short(value)) for value in _round_steps(end)]
             return Chart("generations" if unit == "generation" else unit, end, lines, ticks)
     return None
 
 
-def _path(points: Sequence[tuple[int, float]], end: int) -> str:
-    return "M" + "L".join(f"{x / end * WIDTH:.1f} {(1 - value) * HEIGHT:.1f}" for x, value in points)
+def svg_path(points: Iterable[tuple[float, float]]) -> str:
+    """Path data of a line through points (x, y), both in [0, 1], in a box of WIDTH by HEIGHT with 1 at the top."""
+    return "M" + "L".join(f"{x * WIDTH:.1f} {(1 - y) * HEIGHT:.1f}" for x, y in points)
+
+
+def curve(values: Sequence[float] | npt.NDArray[np.floating]) -> str:
+    """Path data of values in [0, 1], spread evenly over the width."""
+    return svg_path((index / max(len(values) - 1, 1), values[index]) for index in thinned(len(values)))
+
+
+def thinned(count: int) -> Sequence[int]:
+    """The indices of so many points, or MOST_POINTS of them spread evenly with the first and the last."""
+    if count <= MOST_POINTS:
+        return range(count)
+    return [round(index * (count - 1) / (MOST_POINTS - 1)) for index in range(MOST_POINTS)]
 
 
 def _points(series: Series, unit: str) -> list[tuple[int, float]]:
@@ -75,10 +94,7 @@ def _points(series: Series, unit: str) -> list[tuple[int, float]]:
             continue
         if 0 <= value / series.whole <= 1 and x >= 0 and (not points or x > points[-1][0]):
             points.append((x, value / series.whole))
-    if len(points) <= MOST_POINTS:
-        return points
-    last = len(points) - 1
-    return [points[round(index * last / (MOST_POINTS - 1))] for index in range(MOST_POINTS)]
+    return [points[index] for index in thinned(len(points))]
 
 
 def _is_number(value: object) -> bool:

@@ -1,25 +1,16 @@
 """The contact sheet: every elite of a run on one picture."""
 
-import io
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from neatfool.errors import RunError
+from neatfool.report.pictures import MUTED, TEXT, canvas, font, paste_tile, plain_text, shorten, write_png
 from neatfool.report.summary import Summary, percent, summarise
 from neatfool.runs import Elite, RunFolder
-from neatfool.runs.files import MIB, replacing
 
-FILE_SIZE_AIM = 6 * MIB
-
-BACKGROUND = (17, 19, 24)
 EMPTY = (32, 36, 44)
-TEXT = (236, 238, 242)
-MUTED = (150, 158, 172)
-
-_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass(frozen=True)
@@ -83,27 +74,23 @@ def gallery(run: RunFolder, out: Path) -> None:
     if not summary.elites:
         raise RunError(f"{run.path} has no images yet; let it reach its first checkpoint.")
     layout = _Layout.of(len(summary.elites))
-    sheet = Image.new("RGB", layout.size(len(summary.elites)), BACKGROUND)
-    draw = ImageDraw.Draw(sheet)
+    sheet, draw = canvas(*layout.size(len(summary.elites)))
     _draw_header(draw, layout, summary, sheet.width)
-    font = ImageFont.load_default(layout.text)
+    small = font(layout.text)
     for index, elite in enumerate(summary.elites):
         left, top = layout.position(index)
         if elite.image_path.exists():
-            picture = fit_square(Image.fromarray(run.image(elite.class_index)), layout.tile)
-            inset = ((layout.tile - picture.width) // 2, (layout.tile - picture.height) // 2)
-            sheet.paste(picture, (left + inset[0], top + inset[1]))
+            paste_tile(sheet, Image.fromarray(run.image(elite.class_index)), (left, top), layout.tile)
         else:
             draw.rectangle((left, top, left + layout.tile - 1, top + layout.tile - 1), EMPTY)
         baseline = top + layout.tile + layout.gap // 3
-        draw.text((left, baseline), shorten(_plain_name(elite), font, layout.tile), TEXT, font)
-        draw.text((left, baseline + layout.line), percent(elite.confidence), MUTED, font)
-    with replacing(out) as temporary:
-        temporary.write_bytes(compress(sheet))
+        draw.text((left, baseline), shorten(_plain_name(elite), small, layout.tile), TEXT, small)
+        draw.text((left, baseline + layout.line), percent(elite.confidence), MUTED, small)
+    write_png(sheet, out)
 
 
 def _draw_header(draw: ImageDraw.ImageDraw, layout: _Layout, summary: Summary, width: int) -> None:
-    title, small = ImageFont.load_default(layout.title), ImageFont.load_default(round(layout.title * 0.55))
+    title, small = font(layout.title), font(round(layout.title * 0.55))
     room = width - 2 * layout.margin
     facts = [text for key, text in summary.setup.items() if key != "seed"]
     if summary.evaluations is not None:
@@ -111,63 +98,10 @@ def _draw_header(draw: ImageDraw.ImageDraw, layout: _Layout, summary: Summary, w
     if summary.median is not None:
         facts.append(f"median confidence {percent(summary.median)}")
     facts.append(f"{summary.over_99:,} of {len(summary.elites):,} classes at 99 % or more")
-    draw.text((layout.margin, layout.margin * 0.8), shorten(plain_text(summary.model), title, room), TEXT, title)
-    line = shorten(plain_text("  ·  ".join(facts)), small, room)
+    draw.text((layout.margin, layout.margin * 0.8), shorten(summary.model, title, room), TEXT, title)
+    line = shorten("  ·  ".join(facts), small, room)
     draw.text((layout.margin, layout.margin * 0.8 + layout.title * 1.4), line, MUTED, small)
-
-
-def fit_square(picture: Image.Image, side: int) -> Image.Image:
-    """Enlarge by the largest whole factor that fits a square of ``side``, or reduce smoothly."""
-    longest = max(picture.size)
-    if longest > side:
-        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-        return picture
-    factor = side // longest
-    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
 
 
 def _plain_name(elite: Elite) -> str:
     return plain_text(elite.class_name) or f"class {elite.class_index}"
-
-
-def plain_text(text: str) -> str:
-    """Letters that pillow's own font can draw: accents are dropped, other scripts left out."""
-    kept = (letter for letter in unicodedata.normalize("NFKD", text) if letter == "·" or letter.isascii())
-    return "".join(letter for letter in kept if letter.isprintable()).strip()
-
-
-def shorten(text: str, font: _Font, width: float) -> str:
-    """The text, cut and closed by an ellipsis if it is wider than `width` pixels."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text.rstrip(" ,") + "…"
-
-
-def compress(sheet: Image.Image) -> bytes:
-    """The picture as PNG, with fewer colours if it would pass FILE_SIZE_AIM."""
-    content = _png(sheet)
-    for colours in (256, 64):
-        if len(content) > FILE_SIZE_AIM:
-            content = _png(sheet.quantize(palette=_palette(sheet, colours), dither=Image.Dither.NONE))
-    return content
-
-
-def _palette(sheet: Image.Image, colours: int) -> Image.Image:
-    """A palette that suits the pictures, with some shades kept for the text."""
-    shades = 12
-    pictured = sheet.reduce(2).quantize(colours - shades, Image.Quantize.MEDIANCUT)
-    chosen = (pictured.getpalette() or [])[: 3 * (colours - shades)]
-    for shade in range(shades):
-        part = shade / (shades - 1)
-        chosen += [round(dark + part * (light - dark)) for dark, light in zip(BACKGROUND, TEXT, strict=True)]
-    palette = Image.new("P", (1, 1))
-    palette.putpalette(chosen)
-    return palette
-
-
-def _png(picture: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()

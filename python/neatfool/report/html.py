@@ -1,7 +1,5 @@
 """The HTML report: one file that needs nothing else to be read."""
 
-import base64
-import io
 import json
 import shlex
 from collections.abc import Sequence
@@ -9,29 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import tomli_w
 from PIL import Image
 
 from neatfool.report.chart import HEIGHT, WIDTH, Chart, Series, chart
+from neatfool.report.pages import SMALL_SIDE, write_html
+from neatfool.report.pictures import picture_uri
 from neatfool.report.summary import Summary, percent, summarise
 from neatfool.runs import Elite, RunFolder
-from neatfool.runs.files import replacing
-
-SMALL_SIDE = 64
-"""Images up to this side are shown enlarged and unsmoothed, pixel for pixel."""
 
 MOST_WHOLE_IMAGES = 40
 MOST_LARGE_THUMBNAILS = 1200
-
-_environment = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_environment.filters["percent"] = percent
 
 
 @dataclass(frozen=True)
@@ -79,11 +65,15 @@ def write_report(runs: Sequence[RunFolder], out: Path) -> None:
         _section(run, summary, _thumbnail_side(images), out) for run, summary in zip(runs, summaries, strict=True)
     ]
     comparison = chart([Series(s.name, s.metrics, "median_confidence") for s in summaries]) if len(runs) > 1 else None
-    html = _environment.get_template("report.html.j2").render(
-        sections=sections, comparison=comparison, width=WIDTH, height=HEIGHT, points=_points
+    write_html(
+        Path(__file__).parent / "templates/report.html.j2",
+        out,
+        sections=sections,
+        comparison=comparison,
+        width=WIDTH,
+        height=HEIGHT,
+        points=_points,
     )
-    with replacing(out) as temporary:
-        temporary.write_text(html, encoding="utf-8")
 
 
 def _thumbnail_side(images: int) -> int:
@@ -134,20 +124,7 @@ def _tile(run: RunFolder, elite: Elite, side: int, beside: bool) -> _Tile:
         return _Tile(elite, None, None)
     picture = Image.fromarray(run.image(elite.class_index))
     link = elite.image_path.relative_to(run.path).as_posix() if beside else None
-    return _Tile(elite, _data_uri(picture, side), link)
-
-
-def _data_uri(picture: Image.Image, side: int) -> str:
-    """The picture as PNG if it fits a square of ``side``, else a WebP thumbnail that does."""
-    buffer = io.BytesIO()
-    if max(picture.size) <= side:
-        picture.save(buffer, "PNG", optimize=True)
-        kind = "png"
-    else:
-        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-        picture.save(buffer, "WEBP", quality=80)
-        kind = "webp"
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return _Tile(elite, picture_uri(picture, side), link)
 
 
 def _points(drawn: Chart) -> str:

@@ -70,6 +70,24 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
         raise RunError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder for results, and those above it, unless it exists.
+
+    Raises:
+        RunError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"The folder {path} cannot be made ({error.strerror}); choose another --out.") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file for people and programs to read; see `to_json` and `replacing`."""
+    with replacing(path) as temporary:
+        temporary.write_text(to_json(value, indent=1) + "\n", encoding="utf-8")
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -1,6 +1,5 @@
 """One run on disk: settings, provenance, metrics, checkpoint and images."""
 
-import fcntl
 import io
 import os
 import re
@@ -15,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import tomli_w
+from filelock import FileLock, Timeout
 from PIL import Image
 
 from neatfool.errors import RunError
@@ -135,23 +135,24 @@ class RunFolder:
             RunError: another process holds the run.
         """
         path = _inside(self.path, ".lock")
+        # Beside the lock, because on some systems nobody else can read a locked file.
+        holder = _inside(self.path, ".holder")
+        lock = FileLock(path, timeout=0)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            lock.acquire()
+        except Timeout as error:
+            process = read_bytes(holder, 20).decode("ascii", "replace").strip() if holder.exists() else "unknown"
+            raise RunError(
+                f"{self.path} is being written by process {process}; wait for it or stop it first."
+            ) from error
         except OSError as error:
             raise RunError(f"{path} cannot be opened: {error.strerror}.") from error
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
-                raise RunError(
-                    f"{self.path} is being written by process {holder or 'unknown'}; wait for it or stop it first."
-                ) from error
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            with replacing(holder, sync=False) as temporary:
+                temporary.write_text(f"{os.getpid()}\n")
             yield
         finally:
-            os.close(descriptor)
+            lock.release()
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add one generation's line; what a crash left of an unfinished line is dropped first."""

@@ -8,7 +8,7 @@ from neatfool.search.config import (
     ModelConfig,
     Neat,
     build_config,
-    invalid_setting,
+    check_settings,
     read_config,
 )
 from neatfool.search.inspection import draw_elite, inspect_elite, inspect_run
@@ -35,6 +35,7 @@ __all__ = [
     "Neat",
     "Run",
     "build_config",
+    "check_settings",
     "classifier_of",
     "confidence_statistics",
     "describe_classifier",
@@ -43,7 +44,6 @@ __all__ = [
     "image_shape",
     "inspect_elite",
     "inspect_run",
-    "invalid_setting",
     "load_model",
     "load_run",
     "read_config",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -14,6 +14,8 @@ from neatfool.errors import ConfigError
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 _MAX_CONFIG_BYTES = 1_000_000
+
+_Settings = TypeVar("_Settings", bound=BaseModel)
 
 
 class ModelConfig(BaseModel):
@@ -163,13 +165,22 @@ def build_config(*layers: Mapping[str, Any]) -> EvolveConfig:
                 merged[key] = dict(value) if renamed else {**below, **value}
             else:
                 merged[key] = value
+    return check_settings(EvolveConfig, merged)
+
+
+def check_settings(kind: type[_Settings], values: Mapping[str, Any]) -> _Settings:
+    """Settings of some kind from plain values.
+
+    Raises:
+        ConfigError: a setting is unknown or out of range.
+    """
     try:
-        return EvolveConfig.model_validate(merged)
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise invalid_setting(error) from error
+        raise _invalid(error) from error
 
 
-def invalid_setting(error: ValidationError) -> ConfigError:
+def _invalid(error: ValidationError) -> ConfigError:
     """The first thing wrong with some settings, as one sentence."""
     first = error.errors()[0]
     tags = {"cppn", "direct", "map-elites", "neat"}

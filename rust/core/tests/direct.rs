@@ -1,8 +1,8 @@
 //! The direct encoding through the public interface.
 
-mod common_genetics;
+mod common;
 
-use common_genetics::{fingerprint, on_threads};
+use common::{fingerprint, on_threads};
 use neatfool_core::color::ColorModel;
 use neatfool_core::direct::{DirectPopulation, DirectSettings};
 use proptest::prelude::*;

@@ -1,10 +1,10 @@
 //! Compatibility distance, speciation and reproduction through the public interface.
 
-mod common_genetics;
+mod common;
 
 use std::collections::HashMap;
 
-use common_genetics::{copies, genome, on_threads, settings};
+use common::{copies, figure_4, genome, on_threads, settings};
 use neatfool_core::crossover::CrossoverSettings;
 use neatfool_core::genome::Genome;
 use neatfool_core::mutation::{Innovations, MutationRates, random_population, vary};
@@ -41,32 +41,7 @@ fn divided(sizes: &[usize], settings: &SpeciesSettings) -> (SpeciesSet, Vec<u32>
 
 #[test]
 fn distance_of_the_paper_s_figure() {
-    // Matching 1 to 5, disjoint 6, 7 and 8, excess 9 and 10 (figure 4 of Stanley & Miikkulainen 2002).
-    let one = genome(
-        &[5],
-        &[
-            (1, 0, 4, 1.0, true),
-            (2, 1, 4, 1.0, true),
-            (3, 2, 4, 1.0, true),
-            (4, 1, 5, 1.0, true),
-            (5, 5, 4, 1.0, true),
-            (8, 0, 5, 1.0, true),
-        ],
-    );
-    let two = genome(
-        &[5, 6],
-        &[
-            (1, 0, 4, 2.0, true),
-            (2, 1, 4, 2.0, true),
-            (3, 2, 4, 2.0, true),
-            (4, 1, 5, 2.0, true),
-            (5, 5, 4, -1.5, true),
-            (6, 5, 6, 2.0, true),
-            (7, 6, 4, 2.0, true),
-            (9, 2, 5, 2.0, true),
-            (10, 0, 6, 2.0, true),
-        ],
-    );
+    let (one, two) = figure_4();
     let coefficients = Compatibility { excess: 10.0, disjoint: 1.0, weight: 0.4, activation: 0.0, small_genome: 0 };
     let expected = 20.0 / 9.0 + 3.0 / 9.0 + 0.4 * 6.5 / 5.0;
     assert!((distance(&one, &two, &coefficients) - expected).abs() < 1e-6);

@@ -1,10 +1,10 @@
 //! Mutation and crossover of CPPNs through the public interface.
 
-mod common_genetics;
+mod common;
 
 use std::collections::{HashMap, HashSet};
 
-use common_genetics::{ACTIVATIONS, NONE, copies, fingerprint, genome, on_threads, settings};
+use common::{NONE, PAPER, copies, figure_4, fingerprint, genome, on_threads, settings};
 use neatfool_core::activation::Activation;
 use neatfool_core::crossover::CrossoverSettings;
 use neatfool_core::genome::{ConnectionGene, Genome, INPUTS, MAX_WEIGHT};
@@ -56,7 +56,7 @@ fn start_is_fully_connected_and_uniform() {
         }
     }
     assert!(bins.iter().all(|&n| close(n, 24_000, 0.1)), "{bins:?}");
-    assert!(ACTIVATIONS.iter().all(|a| close(activations[a], 6000, 0.25)), "{activations:?}");
+    assert!(PAPER.iter().all(|a| close(activations[a], 6000, 0.25)), "{activations:?}");
 }
 
 #[test]
@@ -209,37 +209,6 @@ fn repeated_structure_in_one_genome_gets_fresh_numbers() {
     assert!(seen.keys().all(|&i| i < innovations.next_innovation));
     let shared = genomes.iter().filter(|g| g.nodes().iter().any(|n| n.id == 5)).count();
     assert!(shared > 1, "the first split is found by several genomes");
-}
-
-/// Figure 4 of Stanley & Miikkulainen 2002, its nodes 1 to 6 renamed: inputs 0, 1, 2, output 4, hidden 5 and 6.
-/// Innovations 1 to 5 and 8 | 1 to 7, 9 and 10.
-fn figure_4() -> (Genome, Genome) {
-    let one = genome(
-        &[5],
-        &[
-            (1, 0, 4, 1.0, true),
-            (2, 1, 4, 1.0, false),
-            (3, 2, 4, 1.0, true),
-            (4, 1, 5, 1.0, true),
-            (5, 5, 4, 1.0, true),
-            (8, 0, 5, 1.0, true),
-        ],
-    );
-    let two = genome(
-        &[5, 6],
-        &[
-            (1, 0, 4, 2.0, true),
-            (2, 1, 4, 2.0, false),
-            (3, 2, 4, 2.0, true),
-            (4, 1, 5, 2.0, true),
-            (5, 5, 4, 2.0, false),
-            (6, 5, 6, 2.0, true),
-            (7, 6, 4, 2.0, true),
-            (9, 2, 5, 2.0, true),
-            (10, 0, 6, 2.0, true),
-        ],
-    );
-    (one, two)
 }
 
 fn offspring(pool: &[Genome], fitter: u32, equal: bool, keep_disabled: f64, count: usize) -> Vec<Genome> {

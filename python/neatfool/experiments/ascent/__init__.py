@@ -2,6 +2,6 @@
 
 from neatfool.experiments.ascent.loop import ascend, resume_ascent
 from neatfool.experiments.ascent.result import THRESHOLDS, AscentResult
-from neatfool.experiments.ascent.settings import AscentSettings, ascent_settings
+from neatfool.experiments.ascent.settings import AscentSettings
 
-__all__ = ["THRESHOLDS", "AscentResult", "AscentSettings", "ascend", "ascent_settings", "resume_ascent"]
+__all__ = ["THRESHOLDS", "AscentResult", "AscentSettings", "ascend", "resume_ascent"]

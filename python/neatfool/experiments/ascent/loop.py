@@ -19,12 +19,13 @@ from neatfool.errors import ConfigError, RunError
 from neatfool.experiments.ascent.fourier import Fourier
 from neatfool.experiments.ascent.regularisers import regularise
 from neatfool.experiments.ascent.result import THRESHOLDS, AscentResult
-from neatfool.experiments.ascent.settings import STARTS, AscentConfig, AscentSettings, class_list, read_ascent_config
+from neatfool.experiments.ascent.settings import STARTS, AscentConfig, AscentSettings, class_list
 from neatfool.experiments.ascent.start import mean_image, read_start, shift, start_image
 from neatfool.experiments.ascent.steps import adam_moments, step
 from neatfool.runs import COMMAND_LINE_LIMIT, RunFolder, expect
 from neatfool.search import (
     ModelConfig,
+    check_settings,
     classifier_of,
     confidence_statistics,
     describe_classifier,
@@ -138,7 +139,7 @@ def resume_ascent(
     if folder.manifest.command != "ascend":
         raise RunError(f"{path} was made by `neatfool {folder.manifest.command}`, not by `neatfool ascend`.")
     try:
-        config = read_ascent_config(folder.config)
+        config = check_settings(AscentConfig, folder.config)
     except ConfigError as error:
         raise RunError(f"{folder.path / 'config.toml'} does not describe an ascent: {error}") from error
     with folder.lock():

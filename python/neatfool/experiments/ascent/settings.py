@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from neatfool.search import ModelConfig, invalid_setting
+from neatfool.search import ModelConfig
 
 STARTS = ("mean-noise", "uniform", "mean")
 _PROGRESS = {"logit": (10.0, math.inf), "probability": (0.03, 0.1), "log-probability": (20.0, 20.0)}
@@ -157,27 +157,3 @@ def class_list(indices: Sequence[int]) -> str:
         else:
             groups.append([index])
     return ",".join(str(group[0]) if len(group) == 1 else f"{group[0]}-{group[-1]}" for group in groups)
-
-
-def ascent_settings(values: Mapping[str, Any]) -> AscentSettings:
-    """Settings from plain values.
-
-    Raises:
-        ConfigError: a setting is unknown or out of range.
-    """
-    try:
-        return AscentSettings.model_validate(values)
-    except ValidationError as error:
-        raise invalid_setting(error) from error
-
-
-def read_ascent_config(values: Mapping[str, Any]) -> AscentConfig:
-    """The settings in a run's `config.toml`.
-
-    Raises:
-        ConfigError: a setting is unknown or out of range.
-    """
-    try:
-        return AscentConfig.model_validate(values)
-    except ValidationError as error:
-        raise invalid_setting(error) from error

@@ -1,10 +1,11 @@
-//! Genomes for tests and benchmarks.
+//! Genomes, settings and pools of threads for tests and benchmarks.
 #![allow(dead_code, reason = "every user needs another part")]
 
 use std::path::{Path, PathBuf};
 
 use neatfool_core::activation::Activation;
 use neatfool_core::genome::{ConnectionGene, Genome, INPUTS, NodeGene};
+use neatfool_core::mutation::{CppnSettings, Mating, MutationRates};
 use neatfool_core::rng::{Purpose, Stream};
 
 /// The activations of the paper.
@@ -46,6 +47,88 @@ pub fn random_genome(
         connect(&mut stream, position);
     }
     Genome::new(outputs, nodes, genes).expect("the generator makes valid genomes")
+}
+
+/// No mutation at all.
+pub const NONE: MutationRates = MutationRates {
+    weight: 0.0,
+    weight_eta: 15.0,
+    activation: 0.0,
+    add_connection: 0.0,
+    delete_connection: 0.0,
+    add_node: 0.0,
+    delete_node: 0.0,
+    keep_split: false,
+};
+
+pub fn settings(outputs: usize, initial_mutations: u32, rates: MutationRates) -> CppnSettings {
+    CppnSettings { outputs, activations: PAPER.to_vec(), initial_mutations, rates }
+}
+
+/// A gray genome with hidden nodes of these ids and connections (innovation, source, target, weight, enabled).
+pub fn genome(hidden: &[u32], connections: &[(u32, u32, u32, f32, bool)]) -> Genome {
+    let nodes = std::iter::once(4).chain(hidden.iter().copied());
+    Genome::new(
+        1,
+        nodes.map(|id| NodeGene { id, activation: Activation::Sine }).collect(),
+        connections
+            .iter()
+            .map(|&(innovation, source, target, weight, enabled)| ConnectionGene {
+                innovation,
+                source,
+                target,
+                weight,
+                enabled,
+            })
+            .collect(),
+    )
+    .expect("valid")
+}
+
+/// The parents of figure 4 of Stanley & Miikkulainen 2002, their nodes 1 to 6 renamed: inputs 0, 1, 2, output 4, hidden 5
+/// and 6. Matching genes 1 to 5, disjoint 6, 7 and 8, excess 9 and 10.
+pub fn figure_4() -> (Genome, Genome) {
+    let one = genome(
+        &[5],
+        &[
+            (1, 0, 4, 1.0, true),
+            (2, 1, 4, 1.0, false),
+            (3, 2, 4, 1.0, true),
+            (4, 1, 5, 1.0, true),
+            (5, 5, 4, 1.0, true),
+            (8, 0, 5, 1.0, true),
+        ],
+    );
+    let two = genome(
+        &[5, 6],
+        &[
+            (1, 0, 4, 2.0, true),
+            (2, 1, 4, 2.0, false),
+            (3, 2, 4, 2.0, true),
+            (4, 1, 5, 2.0, true),
+            (5, 5, 4, 3.5, false),
+            (6, 5, 6, 2.0, true),
+            (7, 6, 4, 2.0, true),
+            (9, 2, 5, 2.0, true),
+            (10, 0, 6, 2.0, true),
+        ],
+    );
+    (one, two)
+}
+
+/// Every genome of a pool once, as a copy.
+pub fn copies(count: usize) -> Vec<Mating> {
+    (0..count as u32).map(|i| Mating { fitter: i, other: i, equal: false }).collect()
+}
+
+/// Runs something on a pool of so many threads.
+pub fn on_threads<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads").install(run)
+}
+
+/// FNV-1a.
+pub fn fingerprint(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The folder of real data, if there is one.
