@@ -66,7 +66,9 @@ def memory(classifier: nf.Classifier, generations: int) -> None:
 
     nf.evolve(classifier, generations=generations, on_generation=note)
     early, late = sizes.values()
-    print(f"  resident size at generations {' and '.join(map(str, sizes))}: {early:,} and {late:,} bytes, {late / early:.4f}")
+    print(
+        f"  resident size at generations {' and '.join(map(str, sizes))}: {early:,} and {late:,} bytes, {late / early:.4f}"
+    )
 
 
 def main() -> None:

@@ -63,11 +63,11 @@ def test_confidence_where_rejection_is_a_class():
 
 
 def test_the_histogram_counts_every_image_once():
-    row = row_of(group([-5.0] * 3 + [-500.0, -1e9], Thresholds(-60.0, -70.0, -10.0)))
+    row = row_of(group([-1500.0] * 3 + [-5000.0, -1e9], Thresholds(-60.0, -70.0, -10.0)))
     assert (row.heights * 3).sum() == pytest.approx(5)
     assert row.heights.max() == 1
     assert row.heights[-1] == pytest.approx(1 / 3)  # beyond the axis, so in its last bin
-    assert row.heights[int(position(5 / 784 / math.log(2)) * BINS)] == 1
+    assert row.heights[int(position(1500 / 784 / math.log(2)) * BINS)] == 1
 
 
 def test_controls_are_what_they_are_called():

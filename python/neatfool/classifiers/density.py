@@ -1,11 +1,17 @@
-"""A generative classifier for MNIST: a normalised probability p(x, y) of every 8-bit image and class.
+"""A generative classifier for MNIST: a normalised density p(x, y) of images and classes.
 
-p(x, y) = p(y) p(x | y), and p(x | y) is the product over all pixels, row by row, of the probability of a pixel's value
-given the pixels before it and the class (van den Oord et al. 2016, PixelCNN). Causal convolutions that all classes share
-describe the pixels before; two layers of each class's own, the first of which also knows the place, turn that into a
-mixture of discretised logistic distributions over the values 0 to 255 (Salimans et al. 2017, PixelCNN++). The values are
-discrete and each pixel's probabilities sum to 1, so p(x, y) sums to 1 over all 256^784 images and 10 classes: nothing is
-dequantised, and no probability is higher than 1.
+p(x, y) = p(y) p(x | y), and p(x | y) is a mixture of factor analysers (Ghahramani & Hinton 1996): of Gaussians whose
+covariances are a diagonal and a low-rank part. It describes not the pixels themselves but z = log(v / (256 - v)), where
+v, from 0 to 256, is a pixel's brightness in units of one level of 8 bits. So that p is a density of v, the derivative of
+z is counted (Papamakarios et al. 2017). It integrates to 1 over all images, whatever the parameters are.
+
+An 8-bit image with the pixels 0 to 255 stands for the small cube of all v from its pixels to its pixels + 1, and its
+probability is the integral of the density over that cube of volume 1. The logarithm of that is at least the mean of log p
+over the cube, which is what dequantisation with noise estimates. Here log p(x, y) is the log density at the cube's
+middle, which depends on nothing random. "Bits per dimension" is that in bits for each pixel, by the usual convention.
+For MNIST's test digits the middle takes 0.21 bits per dimension less than the mean over the cube (the shipped weights:
+2.48 and 2.69, measured with ten draws for each of 2,000 digits), by nearly the same amount for each (standard deviation
+0.02), and the accuracies agree to 0.1 %.
 
 As a classifier its logits are log p(x, y), so that their softmax is the posterior p(y | x). Digits differ by tens to
 hundreds of nats between classes: the posterior is almost always 0 or 1, and says nothing about whether x is a digit.
@@ -14,15 +20,15 @@ That is what p(x) = sum over y of p(x, y) is for: see `Rejection`.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, interpolate, logsigmoid, pad, relu, softplus
+from torch.nn.functional import one_hot
 
-from neatfool.classifiers.layers import seeded
 from neatfool.errors import ConfigError
 
 Rejection = Literal["none", "low", "typical"]
@@ -39,8 +45,8 @@ FALSE_REJECTION = 0.01
 """Share of real images that the stored thresholds reject."""
 
 _HELD_OUT = 12
-_PLACES = 14
-_SMALLEST_LOG_SCALE, _LARGEST_LOG_SCALE = -7.0, 3.0
+_LEVELS = 256
+_ROUNDS_OF_K_MEANS = 10
 
 
 class Thresholds(NamedTuple):
@@ -64,46 +70,70 @@ class Thresholds(NamedTuple):
         return cls(*np.quantile(log_likelihood, (FALSE_REJECTION, half, 1 - half)).tolist())
 
 
-class CausalConv(nn.Conv2d):
-    """A convolution that sees only the pixels before its own, in reading order, and its own if `own` says so.
+class Gaussians(NamedTuple):
+    """Normal distributions with the covariance loadings @ loadings.T + diag(variances), ready to be evaluated.
 
-    Takes and returns (N, channels, H, W).
+    The inverse of that covariance is diag(precision) - projection.T @ projection.
     """
 
-    mask: Tensor
+    precision: Tensor
+    """1 / variances, (C, D)."""
+    linear: Tensor
+    """Precision times mean, (C, D)."""
+    projection: Tensor
+    """(C, factors, D)."""
+    offset: Tensor
+    """Projection of the mean, (C, factors)."""
+    constant: Tensor
+    """What does not depend on z, (C,)."""
 
-    def __init__(
-        self, inputs: int, outputs: int, *, rows: int, columns: int, dilation: int = 1, own: bool = True
-    ) -> None:
-        super().__init__(inputs, outputs, (rows, columns), dilation=dilation)
-        mask = torch.ones(rows, columns)
-        mask[-1, columns // 2 + own :] = 0
-        self.register_buffer("mask", mask, persistent=False)
-        side = dilation * (columns // 2)
-        self._margin = (side, side, dilation * (rows - 1), 0)
+    @classmethod
+    def of(cls, means: Tensor, loadings: Tensor, variances: Tensor) -> "Gaussians":
+        """From (C, D), (C, D, factors) and (C, D), calculated in float64.
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, outputs, H, W) of (N, inputs, H, W)."""
-        return conv2d(pad(x, self._margin), self.weight * self.mask, self.bias, dilation=self.dilation)
+        Undefined parameters give undefined results rather than an error.
+        """
+        means, loadings, variances = means.double(), loadings.double(), variances.double()
+        precision = 1 / variances
+        scaled = (loadings * precision.unsqueeze(-1)).mT
+        factors = torch.eye(loadings.shape[-1], dtype=torch.float64, device=means.device) + scaled @ loadings
+        root, _ = torch.linalg.cholesky_ex(factors)
+        projection = torch.linalg.solve_triangular(root, scaled, upper=False)
+        log_determinant = variances.log().sum(1) + 2 * root.diagonal(dim1=1, dim2=2).log().sum(1)
+        centre = (means.square() * precision).sum(1)
+        constant = -(centre + log_determinant + means.shape[1] * math.log(2 * math.pi)) / 2
+        return cls(precision, means * precision, projection, (projection @ means.unsqueeze(2)).squeeze(2), constant)
+
+    def log_density(self, z: Tensor) -> Tensor:
+        """Log density in nats of z, (N, D), under each distribution: (N, C)."""
+        count, factors, _ = self.projection.shape
+        projected = z @ self.projection.flatten(0, 1).T - self.offset.flatten()
+        explained = projected.square().reshape(len(z), count, factors).sum(2)
+        return self.constant + z @ self.linear.T - (z.square() @ self.precision.T - explained) / 2
 
 
 class DensityModel(nn.Module):
-    """p(x, y) of images with pixel values 0 to `levels` - 1.
+    """p(x, y) of images with pixel values 0 to 255.
 
     Takes float32 (N, 1, side, side), not normalised, and returns (N, n_classes) log p(x, y) in nats; with a rejection,
     one more column for the class "rejected". All are divided by `temperature`, which is 1 unless somebody sets it: a higher
     one leaves which class is likeliest and makes the confidences less extreme, so that a search has something to climb.
 
+    The parameters are kept in half precision, and the density is that of the rounded ones. Untrained, it is a mixture of
+    random broad Gaussians.
+
     Args:
         n_classes: Number of classes y.
         rejection: See `Rejection`.
         side: Height and width of the images.
-        levels: Number of values a pixel may have.
-        channels: Channels of the causal convolutions.
-        hidden: Units of the layers that know the class.
-        components: Logistic distributions mixed for each pixel.
+        components: Gaussians for each class.
+        factors: Rank of the low-rank part of their covariances.
     """
 
+    means: Tensor
+    loadings: Tensor
+    variances: Tensor
+    log_weights: Tensor
     log_prior: Tensor
     thresholds: Tensor
     temperature: Tensor
@@ -114,29 +144,31 @@ class DensityModel(nn.Module):
         *,
         rejection: Rejection = "none",
         side: int = 28,
-        levels: int = 256,
-        channels: int = 32,
-        hidden: int = 48,
-        components: int = 4,
+        components: int = 8,
+        factors: int = 20,
     ) -> None:
         super().__init__()
         self.n_classes = n_classes
         self.rejection = rejection
-        self.levels = levels
         self.components = components
-        self.first = CausalConv(2, channels, rows=5, columns=9, own=False)
-        self.blocks = nn.ModuleList(
-            CausalConv(channels, channels, rows=2, columns=3, dilation=dilation) for dilation in (1, 2, 4)
-        )
-        self.context = nn.Linear(channels, hidden)
-        self.templates = nn.Parameter(0.1 * torch.randn(n_classes, 2 * hidden, _PLACES, _PLACES))
-        self.mixing = nn.Parameter(torch.randn(n_classes, hidden, hidden) / math.sqrt(hidden))
-        self.output = nn.Linear(hidden, 3 * components)
-        self.side = side
+        self.factors = factors
+        shape = (n_classes * components, side * side)
+        self.register_buffer("means", torch.randn(shape).half())
+        self.register_buffer("loadings", torch.randn(*shape, factors).half())
+        self.register_buffer("variances", torch.full(shape, 16.0).half())
+        self.register_buffer("log_weights", torch.full((n_classes, components), -math.log(components)))
         self.register_buffer("log_prior", torch.full((n_classes,), -math.log(n_classes)))
-        # Bounds that reject nothing: a probability is below 1, and not even noise is that improbable.
-        self.register_buffer("thresholds", torch.tensor([-1e6, -1e6, 0.0]))
+        # Bounds that reject nothing: not even noise is that improbable.
+        self.register_buffer("thresholds", torch.tensor([-1e6, -1e6, 1e6]))
         self.register_buffer("temperature", torch.tensor(1.0))
+        for name, value in Gaussians.of(self.means, self.loadings, self.variances)._asdict().items():
+            self.register_buffer(f"_{name}", value.float(), persistent=False)
+        self.register_load_state_dict_post_hook(_prepare)  # type: ignore[no-untyped-call]
+
+    def prepare(self) -> None:
+        """Calculates what `forward` needs, after means, loadings or variances were changed other than by loading."""
+        for name, value in Gaussians.of(self.means, self.loadings, self.variances)._asdict().items():
+            self.get_buffer(f"_{name}").copy_(value)
 
     def forward(self, x: Tensor) -> Tensor:
         """Log p(x, y) in nats, and with a rejection the logit of "rejected", over the temperature."""
@@ -151,55 +183,120 @@ class DensityModel(nn.Module):
         return torch.cat((joint, rejected.unsqueeze(1)), 1) / self.temperature
 
     def log_joint(self, x: Tensor) -> Tensor:
-        """Log p(x, y) in nats for every class: (N, n_classes)."""
-        context = self._context(x)
-        # A class at a time, which keeps the working set in the cache.
-        classes = zip(self._templates(), self.mixing, strict=True)
-        return torch.stack([self._log_conditional(x, context, *own) for own in classes], 1) + self.log_prior
-
-    def log_conditionals(self, x: Tensor, *labels: Tensor) -> list[Tensor]:
-        """Log p(x | y) in nats, (N,), for each of some labels y, (N,)."""
-        context, templates = self._context(x), self._templates()
-        return [self._log_conditional(x, context, templates[y], self.mixing[y].unsqueeze(1)) for y in labels]
-
-    def _context(self, x: Tensor) -> Tensor:
-        """What the pixels before each one say: (N, side, side, hidden)."""
-        context: Tensor = self.first(torch.cat((x / (self.levels - 1), (x > 0).to(x.dtype)), 1))
-        for block in self.blocks:
-            context = context + block(relu(context))
-        seen: Tensor = self.context(relu(context).permute(0, 2, 3, 1))
-        return seen
-
-    def _templates(self) -> Tensor:
-        """Gain and offset of the context of each class at each place: (n_classes, side, side, 2 * hidden)."""
-        size = [self.side, self.side]
-        return interpolate(self.templates, size=size, mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
-
-    def _log_conditional(self, x: Tensor, context: Tensor, templates: Tensor, mixing: Tensor) -> Tensor:
-        gain, offset = templates.chunk(2, -1)
-        units = relu(torch.addcmul(context + offset, context, gain))
-        units = units + relu(units @ mixing)
-        weight, mean, log_scale = self.output(units).split(self.components, -1)
-        log_scale = log_scale.clamp(_SMALLEST_LOG_SCALE, _LARGEST_LOG_SCALE)
-        pixels = log_discretised_logistic(x[:, 0].unsqueeze(-1), mean, log_scale, self.levels)
-        return torch.logsumexp(pixels + weight.log_softmax(-1), -1).sum((1, 2))
+        """Log p(x, y) in nats for every class, at the middle of the pixels' levels: (N, n_classes)."""
+        z, log_slope = to_logits(x.flatten(1) + 0.5)
+        gaussians = Gaussians(*(self.get_buffer(f"_{name}") for name in Gaussians._fields))
+        components = gaussians.log_density(z).reshape(len(z), self.n_classes, self.components)
+        return (components + self.log_weights).logsumexp(2) + self.log_prior + log_slope.unsqueeze(1)
 
 
-def log_discretised_logistic(x: Tensor, mean: Tensor, log_scale: Tensor, levels: int) -> Tensor:
-    """Log P(x) of a logistic distribution rounded to the values 0 to `levels` - 1, the ends taking the tails.
+def _prepare(module: nn.Module, _keys: object) -> None:
+    assert isinstance(module, DensityModel)  # noqa: S101
+    module.prepare()
 
-    Mean and scale are in units in which the values run from -1 to 1. With F the logistic function and x between a and b,
-    F(b) - F(a) = F(b) F(-a) (1 - exp(a - b)), which loses no digits however far x is from the mean.
+
+def to_logits(v: Tensor) -> tuple[Tensor, Tensor]:
+    """The logit z = log(v / (256 - v)), and the logarithm of the product of its derivatives.
+
+    Args:
+        v: Brightness above 0 and below 256, (N, D).
+
+    Returns:
+        (N, D) and (N,).
     """
-    half = 1 / (levels - 1)
-    inverse = torch.exp(-log_scale)
-    centred = (2 * half * x - 1 - mean) * inverse
-    width = half * inverse
-    lowest, highest = x < 0.5, x > levels - 1.5
-    below_upper = logsigmoid(centred + width).masked_fill(highest, 0)
-    above_lower = logsigmoid(width - centred).masked_fill(lowest, 0)
-    between = torch.log(-torch.expm1(-2 * width)).masked_fill(lowest | highest, 0)
-    return below_upper + above_lower + between
+    below, above = v.log(), (_LEVELS - v).log()
+    return below - above, (math.log(_LEVELS) - below - above).sum(1)
+
+
+@dataclass
+class _Mixture:
+    """A mixture of factor analysers that is being fitted to images z, (N, D)."""
+
+    means: Tensor
+    """(components, D)."""
+    loadings: Tensor
+    """(components, D, factors)."""
+    variances: Tensor
+    """(components, D)."""
+    log_weights: Tensor
+    """(components,)."""
+
+    @classmethod
+    def start(
+        cls, z: Tensor, *, components: int, factors: int, smallest_variance: float, generator: torch.Generator
+    ) -> "_Mixture":
+        """Clusters by k-means, and for all of them the principal components of the images around their centres."""
+        centres, members = _k_means(z, components, generator)
+        around = z - members @ centres
+        covariance = around.T @ around / len(z)
+        values, vectors = torch.linalg.eigh(covariance)
+        spread = (values[-factors:] - smallest_variance).clamp_min(smallest_variance / 100)
+        loadings = vectors[:, -factors:] * spread.sqrt()
+        variances = (covariance.diagonal() - loadings.square().sum(1)).clamp_min(smallest_variance)
+        return cls(
+            centres,
+            loadings.repeat(components, 1, 1),
+            variances.repeat(components, 1),
+            _log_shares(members.sum(0)),
+        )
+
+    def em_step(self, z: Tensor, smallest_variance: float) -> float:
+        """One iteration of expectation-maximisation.
+
+        The means are maximised first, then loadings and variances given the means: neither makes z less likely, as far
+        as the prior on the weights, one image more in each component, leaves them alone.
+
+        Returns:
+            Sum of log p(z) before the iteration.
+        """
+        gaussians = Gaussians(*(value.to(z.dtype) for value in Gaussians.of(self.means, self.loadings, self.variances)))
+        joint = gaussians.log_density(z) + self.log_weights
+        responsibility = joint.softmax(1)
+        totals = responsibility.sum(0)
+        self.log_weights = _log_shares(totals)
+        identity = torch.eye(self.loadings.shape[-1], dtype=z.dtype, device=z.device)
+        for index, total in enumerate(totals.tolist()):
+            if total < 1:
+                continue
+            # What a float32 sum would not notice is left out: most images belong to one component alone.
+            (own,) = torch.where(responsibility[:, index] > 1e-8)
+            weight = responsibility[own, index] / total
+            mean = weight @ z[own]
+            around = z[own] - mean
+            loadings = self.loadings[index]
+            scaled = (loadings / self.variances[index].unsqueeze(1)).T
+            to_factors = torch.linalg.solve(identity + scaled @ loadings, scaled)
+            cross = around.T @ ((around @ to_factors.T) * weight.unsqueeze(1))
+            second_moment = identity - to_factors @ loadings + to_factors @ cross
+            loadings = torch.linalg.solve(second_moment, cross, left=False)
+            residual = weight @ around.square() - (loadings * cross).sum(1)
+            self.means[index] = mean
+            self.loadings[index] = loadings
+            self.variances[index] = residual.clamp_min(smallest_variance)
+        return float(joint.logsumexp(1).double().sum())
+
+
+def _k_means(z: Tensor, clusters: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Centres, (clusters, D), started by k-means++ (Arthur & Vassilvitskii 2007), and who belongs to them, (N, clusters)."""
+    lengths = z.square().sum(1, keepdim=True)
+
+    def distances(centres: Tensor) -> Tensor:
+        return (lengths - 2 * z @ centres.T + centres.square().sum(1)).clamp_min(0)
+
+    centres = z[torch.randint(len(z), (1,), generator=generator)]
+    while len(centres) < clusters:
+        # The small number is for images that are all alike.
+        chances = distances(centres).amin(1).cpu() + 1e-6
+        centres = torch.cat((centres, z[torch.multinomial(chances, 1, generator=generator)]))
+    for _ in range(_ROUNDS_OF_K_MEANS):
+        members = one_hot(distances(centres).argmin(1), clusters).to(z.dtype)
+        sizes = members.sum(0).unsqueeze(1)
+        centres = torch.where(sizes > 0, members.T @ z / sizes.clamp_min(1), centres)
+    return centres, members
+
+
+def _log_shares(totals: Tensor) -> Tensor:
+    return torch.log((totals + 1) / (totals + 1).sum())
 
 
 def fit_density(
@@ -210,76 +307,69 @@ def fit_density(
     epochs: int,
     seed: int,
     on_epoch: Callable[[int, float], None],
-    batch: int = 20,
-    learning_rate: float = 6e-3,
-    posterior_weight: float = 3.0,
+    smallest_variance: float = 4.0,
 ) -> None:
-    """Trains a density model, sets p(y), and sets the thresholds on images held out for that.
+    """Fits a density model by expectation-maximisation, sets p(y), and sets the thresholds on images held out for that.
 
-    The loss is -log p(x | y) - `posterior_weight` log p(y | x), the second term (McCallum et al. 2006) estimated by the
-    pair (y, y') of the right class and a random other one, of which all nine together bound it. It makes the model a good
-    classifier much sooner, and touches no normalisation: p(x, y) sums to 1 whatever its parameters are.
-
-    Adam, gradients clipped to norm 5, a learning rate that rises over the first tenth of all steps and falls along half a
-    cosine. The last twelfth of the images is not learnt from. The same seed gives the same weights on the same machine
-    with the same number of threads and release of torch.
+    Each class is fitted by itself, its images dequantised once with uniform noise. The last twelfth of the images is
+    not learnt from. The same seed gives the same weights on the same machine with the same number of threads and release
+    of torch.
 
     Args:
         module: What to train, in place, on any device.
         images: uint8 (N, 1, side, side), N at least 24.
         labels: Integers (N,).
-        epochs: Passes over the images.
-        seed: Order of the images.
-        on_epoch: Called after each epoch with its number, 1 for the first, and the mean -log p(x | y) of its images, each
-            while its batch was learnt, in bits per dimension.
-        batch: Images per step.
-        learning_rate: The highest one.
-        posterior_weight: 0 is maximum likelihood.
+        epochs: Iterations, each of which looks once at all images.
+        seed: The noise and the first centres.
+        on_epoch: Called after each iteration with its number, 1 for the first, and the mean -log p(x | y) before it, in
+            bits per dimension.
+        smallest_variance: Bound on the variances of z. The noise alone has a variance of about 1 where pixels are black. A
+            larger bound makes a better classifier and a worse density.
 
     Raises:
-        ConfigError: Training diverged, or there are too few images.
+        ConfigError: There are too few images, or none of some class.
     """
     count = len(images) - len(images) // _HELD_OUT
     if len(images) // _HELD_OUT < 2:
         raise ConfigError(f"A density model needs at least {2 * _HELD_OUT} images to train on, not {len(images)}.")
     device = module.log_prior.device
-    optimiser = torch.optim.Adam(module.parameters(), lr=learning_rate)
-    steps = epochs * math.ceil(count / batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, learning_rate, total_steps=max(steps, 2), pct_start=0.1, cycle_momentum=False
-    )
-    order = torch.Generator().manual_seed(seed)
-    try:
-        for epoch in range(1, epochs + 1):
-            module.train().requires_grad_(True)
-            total = torch.zeros((), device=device)
-            for chosen in torch.randperm(count, generator=order).split(batch):  # type: ignore[no-untyped-call]
-                x = _pixels(images[chosen], device)
-                right = labels[chosen].to(torch.int64)
-                others = module.n_classes - 1
-                rivals = (right + torch.randint(1, others + 1, right.shape, generator=order)) % module.n_classes
-                own, rival = module.log_conditionals(x, right.to(device), rivals.to(device))
-                loss = -own.mean() + posterior_weight * others * softplus(rival - own).mean()
-                optimiser.zero_grad()
-                (loss / x[0].numel()).backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(module.parameters(), 5.0)
-                optimiser.step()
-                schedule.step()
-                total -= own.detach().sum()
-            bits = float(total) / count / (images[0].numel() * math.log(2))
-            if not math.isfinite(bits):
-                raise ConfigError(f"Training the density model diverged in epoch {epoch}; take another seed.")
-            if epoch == epochs:
-                _settle(module, images[count:], labels)
-            module.eval().requires_grad_(False)
-            on_epoch(epoch, bits)
-    finally:
-        optimiser.zero_grad()
-        module.eval().requires_grad_(False)
+    generator = torch.Generator().manual_seed(seed)
+    classes: list[tuple[Tensor, _Mixture]] = []
+    log_slopes = 0.0
+    for label in range(module.n_classes):
+        chosen = images[:count][labels[:count] == label].flatten(1)
+        if not len(chosen):
+            raise ConfigError(
+                f"There is no image of class {label} among the {count} images to learn from; add some, or shuffle them."
+            )
+        # Kept off the ends, which float32 could otherwise round to.
+        noise = torch.rand(chosen.shape, generator=generator).clamp(1e-3, 1 - 1e-3)
+        z, log_slope = to_logits((chosen + noise).to(device))
+        log_slopes += float(log_slope.double().sum())
+        mixture = _Mixture.start(
+            z,
+            components=module.components,
+            factors=module.factors,
+            smallest_variance=smallest_variance,
+            generator=generator,
+        )
+        classes.append((z, mixture))
+    module.log_prior.copy_(torch.bincount(labels[:count].long(), minlength=module.n_classes).double().div(count).log())
+    for epoch in range(1, epochs + 1):
+        total = log_slopes + sum(mixture.em_step(z, smallest_variance) for z, mixture in classes)
+        module.means.copy_(torch.cat([mixture.means for _, mixture in classes]))
+        module.loadings.copy_(torch.cat([mixture.loadings for _, mixture in classes]))
+        module.variances.copy_(torch.cat([mixture.variances for _, mixture in classes]))
+        module.log_weights.copy_(torch.stack([mixture.log_weights for _, mixture in classes]))
+        module.prepare()
+        if epoch == epochs:
+            thresholds = Thresholds.of(log_likelihood(log_joint(module, images[count:])))
+            module.thresholds.copy_(torch.tensor(thresholds))
+        on_epoch(epoch, -total / (count * images[0].numel() * math.log(2)))
 
 
 def log_joint(
-    module: DensityModel, images: npt.NDArray[np.uint8] | Tensor, *, chunk: int = 20
+    module: DensityModel, images: npt.NDArray[np.uint8] | Tensor, *, chunk: int = 100
 ) -> npt.NDArray[np.float64]:
     """Log p(x, y) in nats.
 
@@ -293,7 +383,7 @@ def log_joint(
     """
     pixels, device = torch.as_tensor(images), module.log_prior.device
     with torch.inference_mode():
-        blocks = (_pixels(pixels[start : start + chunk], device) for start in range(0, len(pixels), chunk))
+        blocks = (pixels[start : start + chunk].to(device).float() for start in range(0, len(pixels), chunk))
         parts = [module.log_joint(block).double().cpu() for block in blocks]
     joint: npt.NDArray[np.float64] = torch.cat(parts).numpy()
     return joint
@@ -309,22 +399,3 @@ def log_likelihood(joint: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def bits_per_dimension(log_likelihood: npt.NDArray[np.float64], dimensions: int) -> npt.NDArray[np.float64]:
     """-log2 p(x) per pixel: 8 for images of uniform noise under a uniform distribution, 0 for a certain image."""
     return -log_likelihood / (dimensions * math.log(2))
-
-
-def new_density_model(n_classes: int, *, seed: int) -> DensityModel:
-    """An untrained density model."""
-    with seeded(seed):
-        return DensityModel(n_classes)
-
-
-def _settle(module: DensityModel, held_out: Tensor, labels: Tensor) -> None:
-    """Sets p(y) to the classes' frequencies, none of them zero, and the thresholds on images not learnt from."""
-    frequencies = torch.bincount(labels, minlength=module.n_classes).double() + 1
-    with torch.no_grad():
-        module.log_prior.copy_((frequencies / frequencies.sum()).log())
-        thresholds = Thresholds.of(log_likelihood(log_joint(module, held_out)))
-        module.thresholds.copy_(torch.tensor(thresholds))
-
-
-def _pixels(images: Tensor, device: torch.device) -> Tensor:
-    return images.to(device=device, dtype=torch.float32, memory_format=torch.channels_last)

@@ -77,7 +77,6 @@ SHIPPED_WEIGHTS = {
     **dict.fromkeys(_DENSITIES, _WEIGHTS / "density-mnist.safetensors"),
 }
 MNIST_SIZE = 28
-_DENSITY_CHUNK = 20
 DIGITS = tuple(str(digit) for digit in range(10))
 
 
@@ -116,5 +115,4 @@ def mnist_classifier(
         crops=crops,
         device=device,
         name=model,
-        chunk=_DENSITY_CHUNK if density else None,
     )

@@ -57,7 +57,7 @@ class Epoch:
     """1 for the first."""
     loss: float
     """Mean over the training images, each while its batch was learnt, of the cross-entropy in nats; for a density model of
-    -log p(x | y) in bits per dimension."""
+    -log p(x | y) in bits per dimension before the iteration."""
     accuracy: float | None
     """Fraction of the test images that are classified correctly, None without test images."""
 
@@ -81,8 +81,8 @@ def train_classifier(
         model: "lenet-mnist", "mlp-mnist" or "density-mnist".
         images: uint8 (N, 1, 28, 28).
         labels: Integers (N,) in 0 to 9.
-        settings: The recipe; the one above if None. A density model has a recipe of its own (see `fit_density`) and looks
-            only at `epochs` and `seed`.
+        settings: The recipe; the one above if None. A density model is fitted in another way (see `fit_density`) and looks
+            only at `epochs`, here iterations of expectation-maximisation, and `seed`.
         test: Images to measure the accuracy on after every epoch.
         device: "auto", "cpu", "cuda" or "cuda:i".
         progress: Called after every epoch.
@@ -91,6 +91,7 @@ def train_classifier(
         The classifier, and what every epoch came to.
 
     Raises:
+        ConfigError: There are too few images for a density model, or none of some class.
         ModelError: The model has another name.
         ValueError: Images or labels have a wrong shape, type or range.
     """

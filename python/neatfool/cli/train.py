@@ -18,8 +18,12 @@ def command(
         Path | None,
         typer.Option(metavar="FILE.safetensors", help="Weights to write.", show_default="<model>.safetensors"),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Initial weights and order of the images.")] = 0,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Passes over the training images (density-mnist: iterations of EM).")
+    ] = 10,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Initial weights and order of the images; the same seed gives the same weights.")
+    ] = 0,
     device: options.Device = "auto",
     json: options.Json = False,
     quiet: options.Quiet = False,

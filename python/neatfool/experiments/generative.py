@@ -269,8 +269,8 @@ def hypothesis(
         batch: Children of each generation.
         seed: Which half of the test digits, the controls, and the attacks.
         temperature: Divides what the attacks see of log p(x, y). At 1 most confidences of an image that is far from
-            digits are 0 to the last bit, and selection has nothing to go by; at 100 nats it has, and is led through them
-            to images that are accepted. The confidences in the result are those at temperature 1.
+            digits are 0 to the last bit, and selection has nothing to go by; at 100 it has. The confidences in the result
+            are those at temperature 1.
         device: "auto", "cpu", "cuda" or "cuda:i".
         say: Called with a line at each step.
         on_generation: Called with the metrics of each generation of each attack.

@@ -15,9 +15,9 @@ from neatfool.report.pages import write_html
 from neatfool.report.pictures import INK, PALE_INK, PAPER, canvas, font, picture_uri, shorten, write_png
 from neatfool.report.summary import percent
 
-LOWEST, HIGHEST, BINS = 0.001, 20.0, 150
+LOWEST, HIGHEST, BINS = 1.0, 25.0, 150
 """The horizontal axis, in bits per dimension on a logarithmic scale, and the histogram's bins."""
-TICKS = (0.001, 0.01, 0.1, 1.0, 10.0)
+TICKS = (1, 2, 5, 10, 20)
 SHOWN = 10
 
 HEADINGS: dict[Kind, str] = {
@@ -30,7 +30,7 @@ COLOURS: dict[Kind, str] = {"real": "#2c8a4b", "evolved": "#c2410c", "control": 
 
 _RULE, _ACCEPTED, _REJECTED = "#d8dade", "#e9f5ec", "#b91c1c"
 _MARGIN, _ROW, _HEADING, _THUMB = 36, 54, 40, 42
-_NAME, _STRIP, _PLOT, _NUMBER = 270, 5 * 46, 560, 112
+_NAME, _STRIP, _PLOT, _NUMBER = 320, 5 * 46, 560, 112
 
 
 @dataclass(frozen=True)
@@ -195,13 +195,16 @@ def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: Row, y: int, p
     draw.text((_MARGIN, middle + 2), count, PALE_INK, font(12))
     examples = Image.fromarray(strip(group, 5))
     larger = examples.resize((round(examples.width * _THUMB / 28), _THUMB), Image.Resampling.LANCZOS)
-    sheet.paste(larger, (_MARGIN + _NAME, middle - _THUMB // 2))
+    left, above = _MARGIN + _NAME, middle - _THUMB // 2
+    sheet.paste(larger, (left, above))
+    # So that white images do not vanish on the white page.
+    draw.rectangle((left - 1, above - 1, left + larger.width, above + _THUMB), outline=_RULE)
     base = y + _ROW - 6
     draw.line((plot, base, plot + _PLOT, base), _RULE)
     for index, height in enumerate(row.heights):
         if height > 0:
-            left, right = (plot + _PLOT * edge / BINS for edge in (index, index + 1))
-            draw.rectangle((left, base - max(height * (_ROW - 12), 2), right - 1, base), COLOURS[group.kind])
+            start, end = (plot + _PLOT * edge / BINS for edge in (index, index + 1))
+            draw.rectangle((start, base - max(height * (_ROW - 12), 2), end - 1, base), COLOURS[group.kind])
     numbers = (percent(group.rejected_low), percent(group.rejected_typical), percent(row.sure))
     for number, words in enumerate(numbers):
         draw.text((plot + _PLOT + (number + 1) * _NUMBER, middle - 8), words, INK, font(14), "ra")
