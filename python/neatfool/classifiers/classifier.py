@@ -111,7 +111,9 @@ class Classifier:
         self._chunk = chunk
         self._place(_find_device(device))
         self.n_classes = self._check_module()
-        self.run_with(backend=backend, precision=precision)
+        self.backend: Backend = backend
+        self.precision: Precision = precision
+        self.run_with()
         self.class_names = _settle_names(class_names, self.n_classes, self.name)
 
     @property
@@ -132,7 +134,7 @@ class Classifier:
     def to(self, device: str | torch.device) -> Self:
         """Moves the module to a device, named as in the constructor, and returns the classifier."""
         self._place(_find_device(device))
-        return self.run_with(backend=self.backend, precision=self.precision)
+        return self.run_with()
 
     def run_with(self, *, backend: Backend | None = None, precision: Precision | None = None) -> Self:
         """Chooses who runs the network for `confidences` and in what precision (None: as before).
