@@ -158,8 +158,8 @@ class Classifier:
         self._module.eval().requires_grad_(False)
         self._module.to(device=self._device).to(memory_format=self._layout)
         column = (1, self.channels, 1, 1)
-        self._mean = torch.tensor(self.mean, dtype=torch.float32, device=self._device).reshape(column)
-        self._std = torch.tensor(self.std, dtype=torch.float32, device=self._device).reshape(column)
+        mean, std = (torch.tensor(values, dtype=torch.float64).reshape(column) for values in (self.mean, self.std))
+        self._gain, self._offset = ((x.float().to(self._device)) for x in (self.scale / std, -mean / std))
 
     def image_buffer(self) -> npt.NDArray[np.uint8]:
         """Room for one chunk of images, uint8 (chunk, channels, *image_size); page-locked if the module is on a GPU."""
@@ -275,8 +275,7 @@ class Classifier:
 
     def normalise(self, x: Tensor) -> Tensor:
         """Pixels in [0, 255], of any type, as the module wants them: (x * scale - mean) / std in float32."""
-        scaled = x.to(dtype=torch.float32, memory_format=self._layout) * self.scale
-        return (scaled - self._mean) / self._std
+        return torch.addcmul(self._offset, x.to(dtype=torch.float32, memory_format=self._layout), self._gain)
 
     def class_index(self, name: str | int) -> int:
         """The index of a class.

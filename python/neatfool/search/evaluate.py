@@ -1,4 +1,4 @@
-"""Genomes in, confidences out: the next chunk is drawn while the network works on this one."""
+"""Genomes in, confidences out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from neatfool.classifiers import Classifier
 from neatfool.encodings import Population
+
+_DRAWN_BYTES = 2**20
 
 
 @dataclass
@@ -43,8 +45,10 @@ class Profile:
 
 
 class Evaluator:
-    """Draws and classifies batches of genomes, a chunk at a time, in two alternating buffers.
+    """Draws and classifies batches of genomes.
 
+    A GPU works on one chunk while the next is drawn into another buffer. On a CPU both would want the same cores, and
+    slow each other down; there about a megabyte of pictures, whole chunks, is drawn by all threads, and then classified.
     The confidences depend on the genomes alone: every chunk has the classifier's own fixed size, whatever the timing.
     """
 
@@ -52,7 +56,13 @@ class Evaluator:
         self._classifier = classifier
         self._profile = profile
         self._drawer = ThreadPoolExecutor(1, thread_name_prefix="neatfool-draw")
-        self._buffers = [classifier.image_buffer() for _ in range(2)]
+        chunk = classifier.image_buffer()
+        if classifier.device.type == "cpu":
+            self._chunks = self._in_turn
+            self._buffers = [np.concatenate([chunk] * max(1, _DRAWN_BYTES // chunk.nbytes))]
+        else:
+            self._chunks = self._ahead
+            self._buffers = [chunk, classifier.image_buffer()]
 
     def __call__(self, genomes: Population) -> NDArray[np.float32]:
         """Scores every genome on every class.
@@ -63,14 +73,21 @@ class Evaluator:
         with self._profile.stage("classify"):
             return self._classifier.stream_confidences(self._chunks(genomes))
 
-    def _chunks(self, genomes: Population) -> Iterator[NDArray[np.uint8]]:
-        """The pictures a chunk at a time; when one is asked for, the one before it is done with and the next is begun."""
+    def _in_turn(self, genomes: Population) -> Iterator[NDArray[np.uint8]]:
+        chunk, (buffer,) = self._classifier.chunk, self._buffers
+        for first in range(0, len(genomes), len(buffer)):
+            drawn = buffer[: len(genomes) - first]
+            with self._profile.stage("render"):
+                genomes.render(drawn, first=first)
+            for start in range(0, len(drawn), chunk):
+                yield drawn[start : start + chunk]
+
+    def _ahead(self, genomes: Population) -> Iterator[NDArray[np.uint8]]:
         chunk = self._classifier.chunk
         starts = range(0, len(genomes), chunk)
 
         def draw(number: int) -> NDArray[np.uint8]:
-            count = min(chunk, len(genomes) - starts[number])
-            out = self._buffers[number % 2][:count]
+            out = self._buffers[number % 2][: len(genomes) - starts[number]]
             genomes.render(out, first=starts[number])
             return out
 
