@@ -2,12 +2,12 @@
 
 import json
 import math
-import struct
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from digits import write_digits
 from PIL import Image
 
 from neatfool import RunFolder, load_classifier
@@ -23,18 +23,6 @@ from neatfool.search import evolve
 @pytest.fixture(autouse=True)
 def few_controls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generative, "CONTROL_IMAGES", 6)
-
-
-def write_digits(folder: Path, stem: str, count: int) -> None:
-    """Bars at a height that depends on the class, in MNIST's format."""
-    random = np.random.default_rng(count)
-    labels = np.arange(count, dtype=np.uint8) % 10
-    images = np.zeros((count, 28, 28), np.uint8)
-    for image, label in zip(images, labels, strict=True):
-        image[2 + 2 * label : 5 + 2 * label, 4:24] = random.integers(200, 256, (3, 20))
-    for name, values in ((f"{stem}-images-idx3-ubyte", images), (f"{stem}-labels-idx1-ubyte", labels)):
-        header = struct.pack(f">{1 + values.ndim}I", 0x0800 + values.ndim, *values.shape)
-        (folder / name).write_bytes(header + values.tobytes())
 
 
 def group(log_likelihood: list[float], thresholds: Thresholds, **more: object) -> ImageGroup:

@@ -405,8 +405,8 @@ def _diversity(context: _Context, first: str, preset: str) -> _Outcome:
     related = [entry for entry in one["related_classes"] if entry["rho"] is not None]
     strongest = max(related, key=lambda entry: entry["rho"]) if related else None
     ours = (
-        f"same-class images of different runs are {same['same_class_closer']:.0%} closer in pixels than others "
-        f"(p {same['p']:.3f})"
+        f"same-class images of different runs are nearer each other in pixels than to other classes' in "
+        f"{same['same_class_closer']:.0%} of comparisons (p {same['p']:.3f})"
     )
     if strongest:
         ours += (

@@ -1,0 +1,111 @@
+"""`neatfool reproduce`, smallest scale, on data made up on the spot."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from digits import write_digits
+from PIL import Image
+
+from neatfool import load_classifier
+from neatfool.classifiers import save_classifier
+from neatfool.cli import run
+from neatfool.errors import ConfigError
+from neatfool.experiments import generative
+from neatfool.experiments.reproduction import reproduce
+
+MNIST_ROWS = [1, 2, 5, 6, 7, 9, 10, 11]
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("digits")
+    write_digits(folder, "train", 300)
+    write_digits(folder, "t10k", 100)
+    return folder
+
+
+@pytest.mark.slow
+def test_all_rows_of_mnist_make_a_table(digits, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(generative, "CONTROL_IMAGES", 6)
+    command = [
+        "reproduce",
+        "mnist",
+        "--data",
+        str(digits),
+        "--scale",
+        "smoke",
+        "--out",
+        str(tmp_path / "r"),
+        "--device",
+        "cpu",
+    ]
+    assert run([*command, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["row"] for row in rows] == MNIST_ROWS
+    table = (tmp_path / "r" / "reproduction.md").read_text()
+    for row in rows:
+        assert row["seconds"] > 0
+        assert f"| {row['row']} | {row['experiment']} | {row['paper']} | {row['ours']} |" in table
+    assert {row["row"]: row["evaluations"] for row in rows}[1] == 40 + 5 * 40
+
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "r").rglob("*") if path.name != "reproduction.md"}
+    assert run([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == rows
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+
+
+@pytest.mark.slow
+def test_rows_of_imagenet_run_on_any_photographs(tmp_path, capsys):
+    random = np.random.default_rng(0)
+    for name in "abcd":
+        (tmp_path / "photographs" / name).mkdir(parents=True)
+        for number in range(2):
+            pixels = random.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photographs" / name / f"{number}.png")
+    for model in ("squeezenet1_1", "shufflenet_v2_x0_5"):
+        classifier = load_classifier(model, weights="none", device="cpu")
+        save_classifier(classifier, tmp_path / f"{model}.safetensors", notes={})
+    first, other = (str(tmp_path / f"{model}.safetensors") for model in ("squeezenet1_1", "shufflenet_v2_x0_5"))
+    options = {
+        "--data": str(tmp_path / "photographs"),
+        "--scale": "smoke",
+        "--crops": "1",
+        "--device": "cpu",
+        "--model": "squeezenet1_1",
+        "--weights": first,
+        "--to": "shufflenet_v2_x0_5",
+        "--to-weights": other,
+        "--rows": "3,4,6,9",
+        "--out": str(tmp_path / "r"),
+    }
+    code = run(["reproduce", "imagenet", *(part for option in options.items() for part in option), "--json"])
+    assert code == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["row"] for row in rows] == [3, 4, 6, 9]
+    assert "another network" in rows[0]["differs"]
+
+
+def test_an_interrupted_reproduction_goes_on_where_it_stopped(digits, tmp_path):
+    said: list[str] = []
+    done = reproduce(
+        "mnist",
+        data=digits,
+        out=tmp_path / "r",
+        scale="smoke",
+        rows=[1, 2],
+        say=said.append,
+        stop=lambda: len(said) > 1,
+    )
+    assert [row.row for row in done] == [1]
+    done = reproduce("mnist", data=digits, out=tmp_path / "r", scale="smoke", rows=[1, 2], say=said.append)
+    assert [row.row for row in done] == [1, 2]
+    assert said == ["row 1: MNIST, direct encoding", *["row 2: MNIST, CPPN encoding"] * 2]
+
+
+def test_unknown_scales_and_rows_are_named(digits, tmp_path):
+    with pytest.raises(ConfigError, match="no scale 'huge'; choose smoke, small, full"):
+        reproduce("mnist", data=digits, out=tmp_path, scale="huge")
+    with pytest.raises(ConfigError, match="mnist has no row 8; its rows are 1, 2, 5, 6, 7, 9, 10, 11"):
+        reproduce("mnist", data=digits, out=tmp_path, rows=[8])
