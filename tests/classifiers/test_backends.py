@@ -132,3 +132,18 @@ def test_a_network_openvino_cannot_run_is_named() -> None:
     pytest.importorskip("openvino")
     with pytest.raises(ModelError, match="OpenVINO cannot run Choosy"):
         nf.Classifier(Choosy(), input_size=8, device="cpu", backend="openvino")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_a_gpu_agrees_and_its_run_repeats(precision: str) -> None:
+    images = pixels(11)
+    found = small(device="cuda", precision=precision).confidences(images)
+    np.testing.assert_allclose(found, small().confidences(images), atol=1e-5 if precision == "float32" else 0.02)
+    runs = [
+        nf.evolve(nf.load_classifier("lenet-mnist", device="cuda", precision=precision), generations=20, batch=450)
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(runs[0].archive.confidence, runs[1].archive.confidence)
+    judged = runs[0].classifier.confidences(runs[0].archive.pixels())
+    np.testing.assert_allclose(judged[np.arange(10), np.arange(10)], runs[0].archive.confidence, atol=1e-3)
