@@ -8,7 +8,7 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import ascent_progress, draw_pages, percent, print_json, print_places, print_table
+from neatfool.cli.output import ascent_progress, percent, print_json, print_places, print_table
 
 
 class Objective(StrEnum):
@@ -209,7 +209,9 @@ def resume(run: Path, *, json: bool, quiet: bool) -> int:
 
 def _finish(result: Any, *, json: bool, quiet: bool) -> int:
     """Draws gallery and report of an ascent, says how it went, and returns the exit code."""
-    draw_pages(result.folder)
+    from neatfool.report import write_run_pages
+
+    write_run_pages(result.folder)
     summary = result.summary()
     if json:
         print_json(summary)

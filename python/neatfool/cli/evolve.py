@@ -8,7 +8,7 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import draw_pages, generation_progress, percent, print_json, print_places, print_table, stderr
+from neatfool.cli.output import generation_progress, percent, print_json, print_places, print_table, stderr
 
 
 class Encoding(StrEnum):
@@ -123,8 +123,10 @@ def command(
 
 def finish(run: Any, *, json: bool, quiet: bool) -> None:
     """Draws the gallery and the report of a run, and says how it went and where everything is."""
+    from neatfool.report import write_run_pages
+
     with run.profile.stage("write"):
-        draw_pages(run.folder)
+        write_run_pages(run.folder)
     summary = run.summary()
     if json:
         print_json(summary)

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from neatfool.runs import RunFolder
+    pass
 
 stderr = Console(stderr=True, highlight=False)
 stdout = Console(highlight=False)
@@ -45,16 +45,8 @@ def percent(fraction: float) -> str:
     return "> 99.999999 %"
 
 
-def draw_pages(folder: "RunFolder") -> None:
-    """Draws the gallery and the report of a run into its folder."""
-    from neatfool.report import gallery, write_report
-
-    gallery(folder, folder.path / "gallery.png")
-    write_report([folder], folder.path / "report.html")
-
-
 RUN_PAGES = {"pictures": "images", "all at once": "gallery.png", "report": "report.html"}
-"""What `draw_pages` leaves in a run folder."""
+"""What `write_run_pages` leaves in a run folder."""
 
 
 def print_places(folder: Path, places: Mapping[str, str] = RUN_PAGES) -> None:

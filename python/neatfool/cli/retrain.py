@@ -11,7 +11,7 @@ from rich.table import Table
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import draw_pages, percent, print_json, print_places, stderr, stdout
+from neatfool.cli.output import percent, print_json, print_places, stderr, stdout
 
 STOPPING = "Stopping; the rounds done so far are kept. Press Ctrl-C again to stop at once."
 
@@ -156,10 +156,11 @@ def _progress(*, quiet: bool) -> Iterator[tuple[Callable[[str], None] | None, Ca
 def _finish(result: Any, *, json: bool, quiet: bool) -> int:
     """Draws the figures of a run, and says how it went and where everything is."""
     from neatfool.experiments import write_rounds
+    from neatfool.report import write_run_pages
 
     path = result.folder.path
     if result.rounds:
-        draw_pages(result.folder)
+        write_run_pages(result.folder)
         write_rounds(result.folder, png=path / "rounds.png", html=path / "rounds.html")
     summary = result.summary()
     if json:

@@ -11,6 +11,7 @@ import tomli_w
 from PIL import Image
 
 from neatfool.report.chart import HEIGHT, WIDTH, Chart, Series, chart
+from neatfool.report.gallery import gallery
 from neatfool.report.pages import SMALL_SIDE, write_html
 from neatfool.report.pictures import picture_uri
 from neatfool.report.summary import Summary, percent, summarise
@@ -74,6 +75,16 @@ def write_report(runs: Sequence[RunFolder], out: Path) -> None:
         height=HEIGHT,
         points=_points,
     )
+
+
+def write_run_pages(run: RunFolder) -> None:
+    """Write the gallery and the report of a run into its folder.
+
+    Raises:
+        RunError: a file of the run is damaged, or a page cannot be written.
+    """
+    gallery(run, run.path / "gallery.png")
+    write_report([run], run.path / "report.html")
 
 
 def _thumbnail_side(images: int) -> int:
