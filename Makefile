@@ -43,9 +43,11 @@ format: $(VENV)/.built
 
 bench: $(VENV)/.built  ## every benchmark of docs/benchmarks.md
 	cargo bench --workspace
-	$(BIN)/python -m pip install --quiet '.[bench]'
+	. $(BIN)/activate && maturin develop --release --extras dev,bench --quiet
 	$(BIN)/python benches/peers.py
-	$(BIN)/python benches/loop.py
+	$(BIN)/python benches/loop.py --memory 2000
+	$(BIN)/python benches/loop.py --backend openvino
+	$(BIN)/python benches/ascent.py
 
 clean:
 	rm -rf $(VENV) target

@@ -35,7 +35,7 @@ from neatfool.experiments.retrain_state import (
 )
 from neatfool.runs import RunFolder
 from neatfool.search import ModelConfig
-from neatfool.search.run import SMALL_CLASSIFIER, Metrics, describe_classifier, image_shape, load_model
+from neatfool.search.run import SMALL_CLASSIFIER, Metrics, describe_classifier, image_shape, load_model, model_of
 
 _MOST_MOMENTS = 10
 _FRESH_RATE, _CONTINUED_RATE = 0.05, 0.01
@@ -222,7 +222,7 @@ def retrain(
         ModelError: the network cannot be given another class.
         RunError: the run folder cannot be written.
     """
-    model = ModelConfig(name=classifier.name, weights=classifier.weights, device=str(classifier.device))
+    model = model_of(classifier).model_copy(update={"device": str(classifier.device)})
     try:
         config = RetrainConfig(
             model=model, data=str(Path(data).resolve()), rounds=rounds, seed=seed, retrain=settings or RetrainSettings()

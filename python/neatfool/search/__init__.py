@@ -21,6 +21,7 @@ from neatfool.search.run import (
     image_shape,
     load_model,
     load_run,
+    model_of,
     resume,
 )
 
@@ -46,6 +47,7 @@ __all__ = [
     "inspect_run",
     "load_model",
     "load_run",
+    "model_of",
     "read_config",
     "resume",
 ]

@@ -236,14 +236,7 @@ def evolve(
     if classifier is None:
         classifier = load_model(settings.model)
     else:
-        model = ModelConfig(
-            name=classifier.name,
-            weights=classifier.weights,
-            crops=classifier.crops,
-            backend=classifier.backend,
-            precision=classifier.precision,
-        )
-        settings = settings.model_copy(update={"model": model})
+        settings = settings.model_copy(update={"model": model_of(classifier)})
     cells = chosen_classes(settings, classifier)
     start, batch_size = population_sizes(settings, len(cells))
     settings = settings.model_copy(update={"start": start, "batch": batch_size})
@@ -361,6 +354,17 @@ def classifier_of(folder: RunFolder, model: ModelConfig, classifier: Classifier 
             f"put back the weights it was started with ({model.weights or 'built in'})."
         )
     return classifier
+
+
+def model_of(classifier: Classifier) -> ModelConfig:
+    """The configuration that names a classifier, on whatever device there is."""
+    return ModelConfig(
+        name=classifier.name,
+        weights=classifier.weights,
+        crops=classifier.crops,
+        backend=classifier.backend,
+        precision=classifier.precision,
+    )
 
 
 def load_model(model: ModelConfig) -> Classifier:

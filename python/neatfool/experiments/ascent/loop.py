@@ -31,6 +31,7 @@ from neatfool.search import (
     describe_classifier,
     image_shape,
     load_model,
+    model_of,
 )
 
 _CHECKPOINT_SECONDS = 60.0
@@ -81,7 +82,7 @@ def ascend(
         model = classifier
         classifier = load_model(model)
     else:
-        model = ModelConfig(name=classifier.name, weights=classifier.weights, crops=classifier.crops)
+        model = model_of(classifier)
     if settings.start not in STARTS:
         settings = settings.model_copy(update={"start": str(Path(settings.start).resolve())})
     if classes is None:
