@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 import neatfool as nf
 from neatfool import _core
 from neatfool.search import EvolveConfig, build_config
+from neatfool.search.evaluate import Profile
 
 
 class Tiny(torch.nn.Module):
@@ -238,3 +240,17 @@ def test_draw_parents_is_uniform_and_splits_anywhere():
     assert np.array_equal(whole, np.concatenate(parts))
     counts = np.bincount(whole.ravel(), minlength=6)
     assert (abs(counts - 2000) < 200).all()
+
+
+def test_a_profile_counts_every_second_once() -> None:
+    begin = time.perf_counter()
+    run = nf.evolve(generations=5, batch=40)
+    spent = time.perf_counter() - begin
+    seconds = run.profile.seconds
+    assert all(value > 0 for stage, value in seconds.items() if stage != "write")
+    assert sum(seconds.values()) < spent
+    profile = Profile()
+    begin = time.perf_counter()
+    with profile.stage("classify"), profile.stage("render"):
+        time.sleep(0.05)
+    assert 0.05 < sum(profile.seconds.values()) < time.perf_counter() - begin
