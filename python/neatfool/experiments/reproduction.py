@@ -344,7 +344,8 @@ def _retrained(context: _Context, settings: RetrainSettings) -> tuple[dict[str, 
     if result.folder and result.rounds:
         write_run_pages(result.folder)
         write_rounds(result.folder, png=path / "rounds.png", html=path / "rounds.html")
-    setting = f"{context.scale.rounds} rounds, {settings.generations} generations each"
+    rounds = context.scale.rounds
+    setting = f"{rounds} round{'s' * (rounds > 1)}, {settings.generations} generations each"
     return result.summary(), setting
 
 
