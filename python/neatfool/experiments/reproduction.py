@@ -83,7 +83,7 @@ class Scale(NamedTuple):
     seeds: int
     """runs compared for diversity"""
     sample: int | None
-    """classes of gradient ascent"""
+    """classes of gradient ascent, drawn by the seed, and of repeated elements, those that the network is surest of"""
     classes: str | None
     """evolved for"""
     retrain_generations: int
@@ -399,7 +399,9 @@ def _imagenet_retraining(context: _Context) -> _Outcome:
 def _repetition(context: _Context, name: str, preset: str) -> _Outcome:
     run = _evolve(context, name, preset)
     assert run.folder is not None  # noqa: S101  # `_evolve` always writes one
-    result = repeat(run.folder, run.classifier, seed=context.seed, stop=context.stop)
+    surest = run.archive.classes[np.argsort(-run.archive.confidence, kind="stable")][: context.scale.sample]
+    classes = ",".join(map(str, surest.tolist()))
+    result = repeat(run.folder, run.classifier, classes=classes, seed=context.seed, stop=context.stop)
     write_repetition(result, context.out / "row-9")
     one = result.summary()
     if not one["repeating"]:
@@ -408,7 +410,7 @@ def _repetition(context: _Context, name: str, preset: str) -> _Outcome:
         f"{one['repeating']} of {one['elites']} elites repeat a motif; "
         f"in {one['rising']:.0%} of them confidence rises with the number of copies"
     )
-    return _Outcome(ours, f"elites of row {name.removeprefix('row-')}", 0, "")
+    return _Outcome(ours, f"{one['elites']} surest elites of row {name.removeprefix('row-')}", 0, "")
 
 
 def _diversity(context: _Context, first: str, preset: str) -> _Outcome:
