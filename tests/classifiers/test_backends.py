@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,24 @@ def test_a_run_remembers_its_backend_and_precision(tmp_path: Path) -> None:
     resumed = nf.resume(tmp_path / "part", generations=4)
     assert (resumed.classifier.backend, resumed.classifier.precision) == ("openvino", "bfloat16")
     np.testing.assert_array_equal(resumed.archive.confidence, whole.archive.confidence)
+
+
+@openvino
+def test_weights_given_to_a_users_own_function_reach_openvino(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
+    torch.manual_seed(9)
+    other = Small()
+    torch.save(other.state_dict(), tmp_path / "other.pth")
+    module = types.ModuleType("own_backend")
+    module.make = lambda: small(backend="openvino")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "own_backend", module)
+    loaded = nf.load_classifier("own_backend:make", weights=tmp_path / "other.pth")
+    images = pixels(4)
+    expected = nf.Classifier(
+        other, input_size=16, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25), device="cpu", chunk=4
+    ).confidences(images)
+    np.testing.assert_allclose(loaded.confidences(images), expected, atol=2e-6)
+    assert not np.allclose(small().confidences(images), expected, atol=1e-3)
 
 
 def test_what_cannot_be_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

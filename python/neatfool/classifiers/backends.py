@@ -118,7 +118,9 @@ def _openvino(network: _Network, example: Tensor, name: str, precision: Precisio
         ) from error
 
     def forward(pixels: Tensor) -> Tensor:
-        for request, part in zip(requests, pixels.contiguous().chunk(parts), strict=True):
+        # Held until all are done, because the requests work on this memory itself.
+        blocks = pixels.contiguous().chunk(parts)
+        for request, part in zip(requests, blocks, strict=True):
             request.start_async([part.numpy()], share_inputs=True)
         for request in requests:
             request.wait()

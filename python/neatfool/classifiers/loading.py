@@ -149,6 +149,7 @@ def _load_custom(model: str, weights: Weights, device: str, crops: Crops) -> Cla
         if widened := _stored_names(metadata, classifier.n_classes + 1):
             classifier = add_class(classifier, widened[-1], seed=0)
         load_weights(classifier.module, state, str(weights))
+        classifier.run_with()  # a backend may hold a copy of the weights it replaced
     return classifier if device == "auto" else classifier.to(device)
 
 

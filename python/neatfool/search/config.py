@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from neatfool.classifiers.backends import Backend, Precision
 from neatfool.encodings import Cppn, Direct
 from neatfool.errors import ConfigError
 
@@ -27,8 +28,8 @@ class ModelConfig(BaseModel):
     weights: str | None = None
     device: str = "auto"
     crops: Literal[1, 10] = 1
-    backend: Literal["torch", "compile", "openvino"] = "torch"
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    backend: Backend = "torch"
+    precision: Precision = "float32"
 
 
 class MapElites(BaseModel):
