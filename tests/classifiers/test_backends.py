@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import neatfool as nf
+from neatfool.classifiers import TrainingSettings, fit
 from neatfool.errors import ModelError
 
 openvino = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -134,6 +135,14 @@ def test_weights_given_to_a_users_own_function_reach_openvino(tmp_path: Path, mo
     ).confidences(images)
     np.testing.assert_allclose(loaded.confidences(images), expected, atol=2e-6)
     assert not np.allclose(small().confidences(images), expected, atol=1e-3)
+
+
+@openvino
+def test_what_openvino_runs_is_not_trained() -> None:
+    pytest.importorskip("openvino")
+    images, labels = torch.from_numpy(pixels(10)), torch.arange(10) % 5
+    with pytest.raises(ModelError, match="train it with the backend torch"):
+        fit(small(backend="openvino"), images, labels, settings=TrainingSettings(epochs=1, batch=5))
 
 
 def test_what_cannot_be_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

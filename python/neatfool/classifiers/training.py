@@ -127,7 +127,7 @@ def fit(
 
     Raises:
         ConfigError: Training diverged.
-        ModelError: The module returns probabilities.
+        ModelError: The module returns probabilities, or the classifier is run by OpenVINO.
         ValueError: Images or labels have a wrong shape, type or range.
     """
     _check(classifier, images, labels)
@@ -174,7 +174,12 @@ def optimise(
 
     Raises:
         ConfigError: Training diverged.
+        ModelError: The classifier is run by OpenVINO.
     """
+    if classifier.backend == "openvino":
+        raise ModelError(
+            f"{classifier.name} is run by OpenVINO, which keeps the weights it was given; train it with the backend torch."
+        )
     optimiser = torch.optim.SGD(
         parameters,
         lr=settings.learning_rate,
