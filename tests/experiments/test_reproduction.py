@@ -104,6 +104,16 @@ def test_an_interrupted_reproduction_goes_on_where_it_stopped(digits, tmp_path):
     assert said == ["row 1: MNIST, direct encoding", *["row 2: MNIST, CPPN encoding"] * 2]
 
 
+@pytest.mark.slow
+def test_retraining_that_is_interrupted_in_its_first_round_is_done_another_time(digits, tmp_path):
+    said: list[str] = []
+    begun = lambda: any(line.startswith("round 0") for line in said)  # noqa: E731
+    settings = {"data": digits, "out": tmp_path / "r", "scale": "smoke", "rows": [7], "say": said.append}
+    assert reproduce("mnist", stop=begun, **settings) == []
+    (done,) = reproduce("mnist", **settings)
+    assert done.row == 7 and "DNN2" in done.ours
+
+
 def test_unknown_scales_and_rows_are_named(digits, tmp_path):
     with pytest.raises(ConfigError, match="no scale 'huge'; choose smoke, small, full"):
         reproduce("mnist", data=digits, out=tmp_path, scale="huge")

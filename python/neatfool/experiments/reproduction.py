@@ -195,6 +195,10 @@ class _Outcome(NamedTuple):
     differs: str
 
 
+_STOPPED = _Outcome("", "", 0, "")
+"""Of a row that was interrupted, and is done another time."""
+
+
 def _evolve(context: _Context, name: str, preset: str | None, **changes: Any) -> Run:
     """The run of this name with its pages, begun, continued or as it is; `changes` are made to its usual settings."""
     path, scale = context.out / name, context.scale
@@ -352,6 +356,8 @@ def _retrained(context: _Context, settings: RetrainSettings) -> tuple[dict[str, 
 def _mnist_retraining(context: _Context) -> _Outcome:
     settings = RetrainSettings(generations=context.scale.retrain_generations, batch=context.scale.batch)
     summary, setting = _retrained(context, settings)
+    if context.stop():
+        return _STOPPED
     medians = [one["median_confidence"] for one in summary["rounds"][1:]]
     generations = _LAST_ATTACK * settings.generations
     model = context.model.model_copy(update={"weights": str(context.out / "row-7-8" / weights_name(len(medians)))})
@@ -383,6 +389,8 @@ def _imagenet_retraining(context: _Context) -> _Outcome:
         epochs=10 * context.scale.epochs,
     )
     summary, setting = _retrained(context, settings)
+    if context.stop():
+        return _STOPPED
     before, after = summary["rounds"][0], summary["rounds"][-1]
     ours = (
         f"median {_percent(before['median_confidence'])} for DNN1, {_percent(after['median_confidence'])} for DNN2 at equal "
