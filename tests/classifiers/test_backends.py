@@ -106,6 +106,8 @@ def test_a_stream_gives_the_confidences_of_all_its_chunks_and_leaves_their_memor
     assert classifier.stream_confidences(iter(())).shape == (0, 5)
     with pytest.raises(ValueError, match="uint8"):
         classifier.stream_confidences([np.zeros((1, 3, 16, 16), np.float32)])
+    with pytest.raises(ValueError, match="chunks of at most 4 images, not 5"):
+        classifier.stream_confidences([images[:5]])
 
 
 @openvino

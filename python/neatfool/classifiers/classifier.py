@@ -196,12 +196,14 @@ class Classifier:
             float32 (N, n_classes) of all images together.
 
         Raises:
-            ValueError: The images have another shape or type.
+            ValueError: The images have another shape or type, or there are too many in a chunk.
         """
         parts: list[Tensor] = []
         with torch.inference_mode():
             for images in chunks:
                 self._check_images(images)
+                if len(images) > self.chunk:
+                    raise ValueError(f"{self.name} takes chunks of at most {self.chunk} images, not {len(images)}.")
                 block = self._block(images)
                 copied = torch.cuda.current_stream(self._device).record_event() if block.is_cuda else None
                 parts.append(self._chunk_confidences(block)[: len(images)])
