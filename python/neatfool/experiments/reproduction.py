@@ -179,7 +179,7 @@ def reproduce(
         result = run(context)
         if stop():
             break
-        row = Row(number, experiment, paper, seconds=round(time.perf_counter() - begin, 1), **result._asdict())
+        row = Row(number, experiment, paper, seconds=round(time.perf_counter() - begin, 3), **result._asdict())
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(asdict(row), indent=1), encoding="utf-8")
         done.append(row)
