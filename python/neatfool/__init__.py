@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from neatfool._core import __version__, set_threads
 
 if TYPE_CHECKING:
-    from neatfool.classifiers import Classifier, load_classifier
+    from neatfool.classifiers import Classifier
     from neatfool.encodings import Cppn, Direct
     from neatfool.errors import ConfigError, DataError, ModelError, NeatfoolError, RunError
+    from neatfool.models import load_classifier
     from neatfool.runs import RunFolder
     from neatfool.search import MapElites, Neat, Run, evolve, resume
 
@@ -43,7 +44,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "neatfool.classifiers": ("Classifier", "load_classifier"),
+    "neatfool.classifiers": ("Classifier",),
+    "neatfool.models": ("load_classifier",),
     "neatfool.encodings": ("Cppn", "Direct"),
     "neatfool.errors": ("ConfigError", "DataError", "ModelError", "NeatfoolError", "RunError"),
     "neatfool.runs": ("RunFolder",),

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 import neatfool as nf
-from neatfool.classifiers import TrainingSettings, fit
 from neatfool.errors import ModelError
+from neatfool.training import TrainingSettings, fit
 
 openvino = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from neatfool.classifiers.classifier import Classifier
-from neatfool.classifiers.loading import load_classifier
-from neatfool.classifiers.mnist import LeNet
 from neatfool.errors import ModelError
+from neatfool.models import load_classifier
+from neatfool.models.mnist import LeNet
 
 Shared = Callable[[str], Path]
 

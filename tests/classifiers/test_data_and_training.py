@@ -10,12 +10,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from neatfool.classifiers.accuracy import accuracy
+from neatfool.classifiers.added_class import add_class
 from neatfool.classifiers.classifier import Classifier
-from neatfool.classifiers.datasets import ImageArray, open_dataset, read_mnist
-from neatfool.classifiers.loading import load_classifier
-from neatfool.classifiers.training import TrainingSettings, add_class, fit, save_classifier, train_classifier
+from neatfool.data.datasets import ImageArray, open_dataset, read_mnist
 from neatfool.errors import ConfigError, DataError, ModelError
+from neatfool.models import load_classifier
+from neatfool.training.accuracy import accuracy
+from neatfool.training.loop import TrainingSettings, fit, save_classifier, train_classifier
 
 Shared = Callable[[str], Path]
 

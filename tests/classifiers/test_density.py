@@ -14,8 +14,11 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 from torch import Tensor
 
-from neatfool.classifiers import load_classifier, read_mnist
-from neatfool.classifiers.density import (
+from neatfool.classifiers.layers import seeded
+from neatfool.data import read_mnist
+from neatfool.errors import ConfigError, ModelError
+from neatfool.models import load_classifier
+from neatfool.models.density import (
     DensityModel,
     Thresholds,
     bits_per_dimension,
@@ -23,9 +26,7 @@ from neatfool.classifiers.density import (
     log_joint,
     log_likelihood,
 )
-from neatfool.classifiers.layers import seeded
-from neatfool.classifiers.training import TrainingSettings, save_classifier, train_classifier
-from neatfool.errors import ConfigError, ModelError
+from neatfool.training.loop import TrainingSettings, save_classifier, train_classifier
 
 DIGITS = 10
 

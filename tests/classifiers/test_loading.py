@@ -18,11 +18,11 @@ import torchvision
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from neatfool.classifiers import zoo
-from neatfool.classifiers.datasets import read_photograph
-from neatfool.classifiers.loading import list_models, load_classifier
-from neatfool.classifiers.mnist import SHIPPED_WEIGHTS, LeNet
+from neatfool.classifiers.sources import torchvision as zoo
+from neatfool.data.datasets import read_photograph
 from neatfool.errors import ModelError
+from neatfool.models import list_models, load_classifier
+from neatfool.models.mnist import SHIPPED_WEIGHTS, LeNet
 
 Shared = Callable[[str], Path]
 

@@ -14,9 +14,9 @@ import neatfool as nf
 from neatfool import _core
 from neatfool.cli import run as cli
 from neatfool.experiments import DiversityResult, diversity, hierarchy_similarity
-from neatfool.experiments.diversity import class_distances, connection_kinds
-from neatfool.experiments.elite_map import embed, spread
-from neatfool.experiments.rank_correlation import mantel, overlap, ranks
+from neatfool.experiments.diversity.map import embed, spread
+from neatfool.experiments.diversity.measure import class_distances, connection_kinds
+from neatfool.experiments.diversity.rank_correlation import mantel, overlap, ranks
 from neatfool.search.config import EvolveConfig, ModelConfig, build_config
 
 

@@ -11,12 +11,12 @@ from digits import write_digits
 from PIL import Image
 
 from neatfool import RunFolder, load_classifier
-from neatfool.classifiers.density import Thresholds
 from neatfool.cli import run
 from neatfool.errors import RunError
-from neatfool.experiments import generative
-from neatfool.experiments.generative import ImageGroup, controls, run_images
-from neatfool.experiments.generative_figure import BINS, position, row_of
+from neatfool.experiments.hypothesis import measure as generative
+from neatfool.experiments.hypothesis.figure import BINS, position, row_of
+from neatfool.experiments.hypothesis.measure import ImageGroup, controls, run_images
+from neatfool.models.density import Thresholds
 from neatfool.search import evolve
 
 

@@ -14,7 +14,7 @@ from neatfool import _core
 from neatfool.encodings import CppnPopulation
 from neatfool.errors import ConfigError, ModelError, RunError
 from neatfool.experiments import repeat, write_repetition
-from neatfool.experiments.copies import copies_in_genome, copies_in_image
+from neatfool.experiments.repetition.copies import copies_in_genome, copies_in_image
 
 X, Y, D, BIAS, OUTPUT = 0, 1, 2, 3, 4
 SIDE = 64

@@ -9,11 +9,11 @@ from digits import write_digits
 from PIL import Image
 
 from neatfool import load_classifier
-from neatfool.classifiers import save_classifier
 from neatfool.cli import run
 from neatfool.errors import ConfigError
-from neatfool.experiments import generative
-from neatfool.experiments.reproduction import reproduce
+from neatfool.experiments.hypothesis import measure as generative
+from neatfool.experiments.reproduction.measure import reproduce
+from neatfool.training import save_classifier
 
 MNIST_ROWS = [1, 2, 5, 6, 7, 9, 10, 11]
 

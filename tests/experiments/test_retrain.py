@@ -10,16 +10,18 @@ from safetensors.numpy import load_file
 from torch import nn
 
 from neatfool import Classifier, load_classifier
-from neatfool.classifiers import accuracy
-from neatfool.classifiers.datasets import FOOLING_CLASS, ImageArray
-from neatfool.classifiers.training import TrainingSettings, add_class
+from neatfool.classifiers import FOOLING_CLASS
+from neatfool.classifiers.added_class import add_class
 from neatfool.cli import run as run_cli
+from neatfool.data.datasets import ImageArray
+from neatfool.data.splits import labels_of, split_images
 from neatfool.encodings import Cppn
 from neatfool.errors import ConfigError, ModelError, RunError
 from neatfool.experiments import RetrainSettings, resume_retrain, retrain, write_rounds
-from neatfool.experiments.fooling import evolve_images, moments
-from neatfool.experiments.hardening import FrozenFeatures, TrainingSet, harden, soft_targets
-from neatfool.experiments.real_images import labels_of, split_images
+from neatfool.experiments.retraining.fooling import evolve_images, moments
+from neatfool.experiments.retraining.hardening import FrozenFeatures, TrainingSet, harden, soft_targets
+from neatfool.training import accuracy
+from neatfool.training.loop import TrainingSettings
 
 SIDE = 8
 TINY = RetrainSettings(images_per_class=6, generations=4, batch=20, epochs=2, learning_rate=0.05, training_batch=20)
@@ -99,7 +101,7 @@ def test_nothing_held_out_is_trained_on(trained, data, tmp_path, monkeypatch):
         seen.append(training_set)
         return harden(classifier, training_set, **options)
 
-    monkeypatch.setattr("neatfool.experiments.retraining.harden", spy)
+    monkeypatch.setattr("neatfool.experiments.retraining.measure.harden", spy)
     result = retrain(trained, data, rounds=2, settings=TINY, out=tmp_path / "run")
     last = seen[-1]
     files = [load_file(tmp_path / "run" / "fooling" / f"round-{number}.safetensors") for number in range(3)]

@@ -11,8 +11,8 @@ from quadrants import OTHER, SURE, lit
 import neatfool as nf
 from neatfool.cli import run as cli
 from neatfool.experiments import FoolingImages, read_fooling_images, transfer, transfer_matrix
-from neatfool.experiments.images import fit_images
-from neatfool.experiments.transfer_page import write_transfer
+from neatfool.experiments.transfer.images import fit_images
+from neatfool.experiments.transfer.page import write_transfer
 from neatfool.search.config import EvolveConfig, ModelConfig, build_config
 
 

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from neatfool.errors import RunError
+from neatfool.figures.charts import HEIGHT, MOST_POINTS, WIDTH, Series, chart
 from neatfool.report import write_report
-from neatfool.report.chart import HEIGHT, MOST_POINTS, WIDTH, Series, chart
-from neatfool.report.summary import percent, summarise
+from neatfool.report.summary import summarise
 from neatfool.runs import RunFolder
+from neatfool.shared.text import percent
 
 DIGITS = [f"digit {index}" for index in range(10)]
 HOSTILE = '</title></pre><script>alert(1)</script><img src=x onerror="alert(2)">\''

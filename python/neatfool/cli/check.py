@@ -20,7 +20,9 @@ def command(
     quiet: options.Quiet = False,
 ) -> None:
     """Measure a classifier's accuracy on labelled images: are its preprocessing and weights right?"""
-    from neatfool.classifiers import accuracy, load_classifier, open_dataset
+    from neatfool.data import open_dataset
+    from neatfool.models import load_classifier
+    from neatfool.training import accuracy
 
     classifier = load_classifier(model, weights=weights, device=device)
     result = accuracy(classifier, open_dataset(data, classifier))

@@ -45,10 +45,10 @@ def command(
 ) -> None:
     """Compare runs of different seeds: other images for one class? Similar images for related classes?"""
     from neatfool.experiments import diversity, hierarchy_similarity
-    from neatfool.experiments.diversity import load_common_classifier
-    from neatfool.experiments.diversity_page import write_diversity
-    from neatfool.experiments.elite_map import require_map
-    from neatfool.experiments.hierarchy import class_identifiers
+    from neatfool.experiments.diversity.hierarchy import class_identifiers
+    from neatfool.experiments.diversity.map import require_map
+    from neatfool.experiments.diversity.measure import load_common_classifier
+    from neatfool.experiments.diversity.page import write_diversity
     from neatfool.runs import RunFolder
 
     if out and map:

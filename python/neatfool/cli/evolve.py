@@ -8,7 +8,8 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import generation_progress, percent, print_json, print_places, print_table, stderr
+from neatfool.cli.output import generation_progress, print_json, print_places, print_table, stderr
+from neatfool.shared.text import percent
 
 
 class Encoding(StrEnum):

@@ -7,7 +7,8 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import generation_progress, percent, print_json, print_places, print_table, stderr
+from neatfool.cli.output import generation_progress, print_json, print_places, print_table, stderr
+from neatfool.shared.text import percent
 
 
 def command(
@@ -37,9 +38,9 @@ def command(
 ) -> int:
     """Does a generative classifier reject evolved images, and does evolution get around that?"""
     from neatfool.experiments import hypothesis
-    from neatfool.experiments.generative_figure import draw_figure, write_page
+    from neatfool.experiments.hypothesis.figure import draw_figure, write_page
     from neatfool.runs import RunFolder
-    from neatfool.runs.files import write_json
+    from neatfool.shared.files import write_json
 
     folders = [RunFolder.open(run) for run in runs or []]
     with graceful_interrupt() as interrupted, generation_progress(generations, done=0, quiet=quiet) as progress:

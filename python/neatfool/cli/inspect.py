@@ -7,7 +7,8 @@ import typer
 from rich.table import Table
 
 from neatfool.cli import options
-from neatfool.cli.output import percent, print_json, print_table, stdout
+from neatfool.cli.output import print_json, print_table, stdout
+from neatfool.shared.text import percent
 
 
 def command(

@@ -8,7 +8,7 @@ from neatfool.cli.output import print_json, stdout
 
 def command(json: options.Json = False, quiet: options.Quiet = False) -> None:
     """List the classifiers that can be fooled by name."""
-    from neatfool.classifiers import list_models
+    from neatfool.models import list_models
 
     models = list_models()
     if json:

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from neatfool.shared.text import percent
+
 stderr = Console(stderr=True, highlight=False)
 stdout = Console(highlight=False)
 
@@ -31,15 +33,6 @@ def print_table(rows: Mapping[str, str], *, title: str) -> None:
     for name, value in rows.items():
         table.add_row(name, value)
     stdout.print(table)
-
-
-def percent(fraction: float) -> str:
-    """A confidence as a percentage, never rounded up to 100 %."""
-    for digits in (2, 4, 6):
-        text = f"{100 * fraction:.{digits}f}"
-        if fraction == 1 or not text.startswith("100"):
-            return f"{text} %"
-    return "> 99.999999 %"
 
 
 RUN_PAGES = {"pictures": "images", "all at once": "gallery.png", "report": "report.html"}

@@ -7,7 +7,8 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import count_progress, percent, print_json, print_places, print_table
+from neatfool.cli.output import count_progress, print_json, print_places, print_table
+from neatfool.shared.text import percent
 
 
 def command(

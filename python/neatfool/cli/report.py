@@ -23,7 +23,7 @@ def command(
     """Write a self-contained report.html and a gallery.png of one run, or a report that compares several."""
     from neatfool.report import gallery, write_report
     from neatfool.runs import RunFolder
-    from neatfool.runs.files import make_folder
+    from neatfool.shared.files import make_folder
 
     folders = [RunFolder.open(run) for run in runs]
     target = out or (folders[0].path if len(folders) == 1 else Path())

@@ -57,7 +57,7 @@ def command(
     quiet: options.Quiet = False,
 ) -> int:
     """Run the paper's experiments and put the results beside the paper's."""
-    from neatfool.experiments.reproduction import reproduce
+    from neatfool.experiments.reproduction.measure import reproduce
     from neatfool.search import ModelConfig, build_config
 
     def network(name: str, file: str | None) -> ModelConfig:

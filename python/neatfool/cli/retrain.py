@@ -11,7 +11,8 @@ from rich.table import Table
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import percent, print_json, print_places, stderr, stdout
+from neatfool.cli.output import print_json, print_places, stderr, stdout
+from neatfool.shared.text import percent
 
 STOPPING = "Stopping; the rounds done so far are kept. Press Ctrl-C again to stop at once."
 
@@ -89,8 +90,8 @@ def command(
     quiet: options.Quiet = False,
 ) -> int:
     """Teach a classifier to tell fooling images, evolve new ones against it, and so on for some rounds."""
-    from neatfool.classifiers import load_classifier
     from neatfool.experiments import RetrainSettings, retrain
+    from neatfool.models import load_classifier
     from neatfool.runs import default_path
 
     settings = RetrainSettings(

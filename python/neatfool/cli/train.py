@@ -29,8 +29,8 @@ def command(
     quiet: options.Quiet = False,
 ) -> None:
     """Train a small classifier from scratch on MNIST."""
-    from neatfool.classifiers import ImageArray, read_mnist
-    from neatfool.classifiers.training import Epoch, TrainingSettings, save_classifier, train_classifier
+    from neatfool.data import ImageArray, read_mnist
+    from neatfool.training.loop import Epoch, TrainingSettings, save_classifier, train_classifier
 
     def tell(epoch: Epoch) -> None:
         if not quiet:

@@ -7,7 +7,8 @@ import typer
 from rich.table import Table
 
 from neatfool.cli import options
-from neatfool.cli.output import count_progress, percent, print_json, stdout
+from neatfool.cli.output import count_progress, print_json, stdout
+from neatfool.shared.text import percent
 
 
 def command(
@@ -42,9 +43,9 @@ def command(
     quiet: options.Quiet = False,
 ) -> None:
     """Show a run's images to other classifiers: do they fool those too?"""
-    from neatfool.classifiers import load_classifier
     from neatfool.experiments import read_fooling_images, transfer_matrix
-    from neatfool.experiments.transfer_page import write_transfer
+    from neatfool.experiments.transfer.page import write_transfer
+    from neatfool.models import load_classifier
 
     files = weights or ["default"] * len(to)
     if len(files) != len(to):

@@ -1,16 +1,26 @@
 """What else the paper did with images that fool a classifier."""
 
 from neatfool.experiments.ascent import AscentResult, AscentSettings, ascend, resume_ascent
-from neatfool.experiments.diversity import DiversityResult, diversity
-from neatfool.experiments.generative import Hypothesis, hypothesis
-from neatfool.experiments.hierarchy import hierarchy_similarity
-from neatfool.experiments.images import FoolingImages, read_fooling_images
-from neatfool.experiments.repetition import ClassRepetition, RepetitionResult, repeat
-from neatfool.experiments.repetition_page import write_repetition
+from neatfool.experiments.diversity import DiversityResult, diversity, hierarchy_similarity
+from neatfool.experiments.hypothesis import Hypothesis, hypothesis
+from neatfool.experiments.repetition import ClassRepetition, RepetitionResult, repeat, write_repetition
 from neatfool.experiments.reproduction import Row, reproduce
-from neatfool.experiments.retraining import RetrainResult, RetrainSettings, Round, resume_retrain, retrain
-from neatfool.experiments.rounds import write_rounds
-from neatfool.experiments.transfer import TransferMatrix, TransferResult, transfer, transfer_matrix
+from neatfool.experiments.retraining import (
+    RetrainResult,
+    RetrainSettings,
+    Round,
+    resume_retrain,
+    retrain,
+    write_rounds,
+)
+from neatfool.experiments.transfer import (
+    FoolingImages,
+    TransferMatrix,
+    TransferResult,
+    read_fooling_images,
+    transfer,
+    transfer_matrix,
+)
 
 __all__ = [
     "AscentResult",

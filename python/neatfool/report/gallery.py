@@ -6,9 +6,10 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from neatfool.errors import RunError
-from neatfool.report.pictures import MUTED, TEXT, canvas, font, paste_tile, plain_text, shorten, write_png
-from neatfool.report.summary import Summary, percent, summarise
+from neatfool.figures.tiles import MUTED, TEXT, canvas, font, paste_tile, plain_text, shorten, write_png
+from neatfool.report.summary import Summary, summarise
 from neatfool.runs import Elite, RunFolder
+from neatfool.shared.text import percent
 
 EMPTY = (32, 36, 44)
 

@@ -10,12 +10,13 @@ from typing import Any
 import tomli_w
 from PIL import Image
 
-from neatfool.report.chart import HEIGHT, WIDTH, Chart, Series, chart
+from neatfool.figures.charts import HEIGHT, WIDTH, Chart, Series, chart
+from neatfool.figures.page import SMALL_SIDE, write_html
+from neatfool.figures.tiles import picture_uri
 from neatfool.report.gallery import gallery
-from neatfool.report.pages import SMALL_SIDE, write_html
-from neatfool.report.pictures import picture_uri
-from neatfool.report.summary import Summary, percent, summarise
+from neatfool.report.summary import Summary, summarise
 from neatfool.runs import Elite, RunFolder
+from neatfool.shared.text import percent
 
 MOST_WHOLE_IMAGES = 40
 MOST_LARGE_THUMBNAILS = 1200
@@ -67,7 +68,7 @@ def write_report(runs: Sequence[RunFolder], out: Path) -> None:
     ]
     comparison = chart([Series(s.name, s.metrics, "median_confidence") for s in summaries]) if len(runs) > 1 else None
     write_html(
-        Path(__file__).parent / "templates/report.html.j2",
+        Path(__file__).parent / "page.html.j2",
         out,
         sections=sections,
         comparison=comparison,

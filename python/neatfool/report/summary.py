@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 import numpy as np
@@ -69,15 +68,6 @@ def summarise(run: RunFolder) -> Summary:
         over_9999=int((confidence >= 0.9999).sum()),
         metrics=metrics,
     )
-
-
-def percent(confidence: float) -> str:
-    """A confidence as a percentage, always rounded down: less than 1 never reads 100 %."""
-    digits = "0.0001" if 0.99 <= confidence < 1 else "0.01"
-    value = (Decimal(repr(confidence)) * 100).quantize(Decimal(digits), ROUND_DOWN)
-    if confidence == 1:
-        return "100 %"
-    return "< 0.01 %" if confidence > 0 and value == 0 else f"{value} %"
 
 
 def _last_count(metrics: Sequence[dict[str, Any]], key: str) -> int | None:

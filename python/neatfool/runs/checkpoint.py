@@ -10,8 +10,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from neatfool.errors import RunError
-from neatfool.runs.files import MIB, check_file, replacing
 from neatfool.runs.manifest import SCHEMA_VERSION, check_schema_version
+from neatfool.shared.files import MIB, check_file, replacing
 
 CHECKPOINT_LIMIT = 8192 * MIB
 

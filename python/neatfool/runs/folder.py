@@ -19,8 +19,8 @@ from PIL import Image
 
 from neatfool.errors import RunError
 from neatfool.runs import checkpoint
-from neatfool.runs.files import MIB, check_file, parse_json, read_bytes, replacing, to_json
 from neatfool.runs.manifest import Manifest
+from neatfool.shared.files import MIB, check_file, parse_json, read_bytes, replacing, to_json
 
 CONFIG_LIMIT = 1 * MIB
 METRICS_LIMIT = 512 * MIB

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from neatfool.errors import RunError
-from neatfool.runs.files import MIB, parse_json, read_bytes, replacing, to_json
+from neatfool.shared.files import MIB, parse_json, read_bytes, replacing, to_json
 
 SCHEMA_VERSION = 1
 """Version of the run folder's files. It grows when an older neatfool could no longer read them."""

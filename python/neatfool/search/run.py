@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neatfool.classifiers import Classifier, load_classifier
+from neatfool.classifiers import Classifier
 from neatfool.encodings import Cppn, Direct
 from neatfool.errors import ConfigError, RunError
+from neatfool.models import load_classifier
 from neatfool.runs import RunFolder, expect
 from neatfool.search.archive import Archive
 from neatfool.search.config import EvolveConfig, MapElites, ModelConfig, Neat, build_config
 from neatfool.search.evaluate import Evaluator, Profile
 from neatfool.search.lineage import Lineage
-from neatfool.search.map_elites import MapElitesSearch
-from neatfool.search.neat import NeatSearch
+from neatfool.search.strategies.map_elites import MapElitesSearch
+from neatfool.search.strategies.neat import NeatSearch
 from neatfool.search.strategy import Strategy
 
 SMALL_CLASSIFIER = 100

@@ -1,6 +1,6 @@
 """Gradient ascent on a class unit: the paper's second way to images that fool a classifier."""
 
-from neatfool.experiments.ascent.loop import ascend, resume_ascent
+from neatfool.experiments.ascent.measure import ascend, resume_ascent
 from neatfool.experiments.ascent.result import THRESHOLDS, AscentResult
 from neatfool.experiments.ascent.settings import AscentSettings
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from neatfool.classifiers import Classifier
-from neatfool.classifiers.datasets import read_photograph
+from neatfool.data.datasets import read_photograph
 from neatfool.errors import DataError
 from neatfool.experiments.ascent.settings import STARTS, AscentSettings
 

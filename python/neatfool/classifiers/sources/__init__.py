@@ -1,0 +1,1 @@
+"""Where networks that do not ship with the package come from."""

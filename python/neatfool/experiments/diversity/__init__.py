@@ -1,0 +1,6 @@
+"""Diversity: do independent runs find different images for one class, and related classes similar ones?"""
+
+from neatfool.experiments.diversity.hierarchy import class_identifiers, hierarchy_similarity
+from neatfool.experiments.diversity.measure import DiversityResult, diversity, load_common_classifier
+
+__all__ = ["DiversityResult", "class_identifiers", "diversity", "hierarchy_similarity", "load_common_classifier"]

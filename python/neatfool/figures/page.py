@@ -1,0 +1,39 @@
+"""HTML pages from templates."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from neatfool.figures.tiles import picture_uri
+from neatfool.shared.files import replacing
+from neatfool.shared.text import percent
+
+SMALL_SIDE = 64
+"""Pictures up to this side are shown enlarged and unsmoothed, pixel for pixel."""
+
+
+def write_html(template: Path, out: Path, **values: Any) -> None:
+    """Write an HTML page; everything put in is escaped.
+
+    Args:
+        template: a Jinja template, which may extend others of its folder; it has the filters `percent` and `uri(side)`.
+        out: the file to write.
+        **values: what the template names; a name without a value is an error.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([template.parent, Path(__file__).parent / "templates"]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Callable[..., str]] = {"percent": percent, "uri": picture_uri}
+    environment.filters.update(filters)
+    text = environment.get_template(template.name).render(**values)
+    with replacing(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,143 @@
+"""What figures and pages are made of: colours, pictures, tiles, text and PNG files."""
+
+import base64
+import io
+import unicodedata
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from neatfool.shared.files import MIB, replacing
+
+FILE_SIZE_AIM = 6 * MIB
+
+Colour = tuple[int, int, int]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+BACKGROUND: Colour = (17, 19, 24)
+RULE: Colour = (45, 50, 60)
+TEXT: Colour = (236, 238, 242)
+MUTED: Colour = (150, 158, 172)
+
+PAPER, INK, PALE_INK = "#ffffff", "#1b1d22", "#656b76"
+"""Background, text and muted text of the figures on a light ground."""
+
+COLOURS: tuple[Colour, ...] = (
+    (78, 150, 255), (255, 150, 60), (70, 205, 150), (200, 130, 255), (255, 110, 165),
+    (70, 205, 225), (220, 200, 70), (225, 70, 70), (235, 235, 240), (130, 140, 155),
+)  # fmt: skip
+"""Colours that can be told apart on a dark ground."""
+
+_COLD, _WARM = (32, 36, 44), (37, 110, 225)
+
+
+def heat(value: float) -> Colour:
+    """From dark (0) to bright blue (1)."""
+    red, green, blue = (round(low + value * (high - low)) for low, high in zip(_COLD, _WARM, strict=True))
+    return red, green, blue
+
+
+@cache
+def font(size: float) -> Font:
+    """Pillow's own font; see `plain_text` for the letters it has."""
+    return ImageFont.load_default(size)
+
+
+def as_picture(pixels: npt.NDArray[np.uint8]) -> Image.Image:
+    """A picture of uint8 (channels, height, width)."""
+    return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+
+
+def picture_uri(picture: Image.Image, side: int) -> str:
+    """A picture as a data URI: PNG if it fits a square of `side`, else a WebP thumbnail that does."""
+    buffer = io.BytesIO()
+    if max(picture.size) <= side:
+        picture.save(buffer, "PNG", optimize=True)
+        kind = "png"
+    else:
+        _reduced(picture, side).save(buffer, "WEBP", quality=80)
+        kind = "webp"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def canvas(width: int, height: int, colour: Colour | str = BACKGROUND) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """An empty sheet and what draws on it."""
+    sheet = Image.new("RGB", (width, height), colour)
+    return sheet, ImageDraw.Draw(sheet)
+
+
+def paste_tile(sheet: Image.Image, picture: Image.Image, corner: tuple[int, int], side: int) -> None:
+    """Paste a picture into the middle of a square: enlarged by a whole factor without smoothing, or reduced smoothly.
+
+    Args:
+        sheet: where to paste it.
+        picture: of any size.
+        corner: left and top of the square.
+        side: of the square.
+    """
+    longest = max(picture.size)
+    if longest > side:
+        tile = _reduced(picture, side)
+    else:
+        factor = side // longest
+        tile = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    left, top = corner
+    sheet.paste(tile, (left + (side - tile.width) // 2, top + (side - tile.height) // 2))
+
+
+def _reduced(picture: Image.Image, side: int) -> Image.Image:
+    picture = picture.copy()
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return picture
+
+
+def plain_text(text: str) -> str:
+    """Letters that pillow's own font can draw: accents are dropped, other scripts left out."""
+    kept = (letter for letter in unicodedata.normalize("NFKD", text) if letter == "·" or letter.isascii())
+    return "".join(letter for letter in kept if letter.isprintable()).strip()
+
+
+def shorten(text: str, font: Font, width: float) -> str:
+    """The text as `plain_text`, cut and closed by an ellipsis if it is wider than `width` pixels."""
+    text = plain_text(text)
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text.rstrip(" ,") + "…"
+
+
+def write_png(sheet: Image.Image, out: Path) -> None:
+    """Write an RGB picture as PNG, with fewer colours if it would pass FILE_SIZE_AIM.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    content = _png(sheet)
+    for colours in (256, 64):
+        if len(content) > FILE_SIZE_AIM:
+            content = _png(sheet.quantize(palette=_palette(sheet, colours), dither=Image.Dither.NONE))
+    with replacing(out) as temporary:
+        temporary.write_bytes(content)
+
+
+def _palette(sheet: Image.Image, colours: int) -> Image.Image:
+    """A palette that suits the pictures, with some shades kept for the text."""
+    shades = 12
+    pictured = sheet.reduce(2).quantize(colours - shades, Image.Quantize.MEDIANCUT)
+    chosen = (pictured.getpalette() or [])[: 3 * (colours - shades)]
+    for shade in range(shades):
+        part = shade / (shades - 1)
+        chosen += [round(dark + part * (light - dark)) for dark, light in zip(BACKGROUND, TEXT, strict=True)]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(chosen)
+    return palette
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,12 @@
+"""Numbers as people read them."""
+
+from decimal import ROUND_DOWN, Decimal
+
+
+def percent(fraction: float) -> str:
+    """A fraction as a percentage, always rounded down: less than 1 never reads 100 %."""
+    digits = "0.0001" if 0.99 <= fraction < 1 else "0.01"
+    value = (Decimal(repr(float(fraction))) * 100).quantize(Decimal(digits), ROUND_DOWN)
+    if fraction == 1:
+        return "100 %"
+    return "< 0.01 %" if fraction > 0 and value == 0 else f"{value} %"

@@ -1,0 +1,38 @@
+"""How often a classifier is right: the check that its preprocessing and weights fit together."""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from neatfool.classifiers.classifier import Classifier
+from neatfool.data.datasets import LabelledImages, open_dataset
+
+
+class Accuracy(NamedTuple):
+    """Number of images, and the fractions whose class is the most likely one, and among the five most likely."""
+
+    images: int
+    top1: float
+    top5: float
+
+
+def accuracy(classifier: Classifier, dataset: str | os.PathLike[str] | LabelledImages) -> Accuracy:
+    """Measures accuracy on labelled images.
+
+    Args:
+        classifier: What to measure.
+        dataset: A folder that `open_dataset` can open, or an opened data set.
+
+    Raises:
+        DataError: The data set cannot be read or does not fit.
+    """
+    data = open_dataset(dataset, classifier) if isinstance(dataset, str | os.PathLike) else dataset
+    top1 = top5 = 0
+    for images, labels in data.batches(max(classifier.chunk, 64 // classifier.chunk * classifier.chunk)):
+        confidences = classifier.confidences(images)
+        best = np.argsort(-confidences, axis=1, kind="stable")[:, :5]
+        hits = best == labels[:, np.newaxis]
+        top1 += int(hits[:, 0].sum())
+        top5 += int(hits.any(1).sum())
+    return Accuracy(len(data), top1 / len(data), top5 / len(data))
