@@ -17,48 +17,141 @@ from neatfool._core import __version__, set_threads
 
 if TYPE_CHECKING:
     from neatfool.classifiers import Classifier
-    from neatfool.encodings import Cppn, Direct
+    from neatfool.encodings import Cppn, Direct, Encoding, Population, Species, register_encoding
     from neatfool.errors import ConfigError, DataError, ModelError, NeatfoolError, RunError
-    from neatfool.models import load_classifier
+    from neatfool.experiments.ascent import AscentSettings, ascend
+    from neatfool.experiments.diversity import diversity
+    from neatfool.experiments.hypothesis import hypothesis
+    from neatfool.experiments.jobs import Result, resume
+    from neatfool.experiments.repetition import repeat
+    from neatfool.experiments.reproduction import reproduce
+    from neatfool.experiments.retraining import RetrainSettings, retrain
+    from neatfool.experiments.transfer import transfer
+    from neatfool.models import list_models, load_classifier
+    from neatfool.report import write_gallery, write_report
     from neatfool.runs import RunFolder
-    from neatfool.search import MapElites, Neat, Run, evolve, resume
+    from neatfool.search import (
+        Archive,
+        Confidence,
+        EvolveConfig,
+        FunctionJudge,
+        Judge,
+        MapElites,
+        Neat,
+        Objective,
+        Offspring,
+        Run,
+        Search,
+        Setting,
+        Strategy,
+        StrategySettings,
+        evolve,
+        register_objective,
+        register_strategy,
+    )
+    from neatfool.shared.progress import Progress
+    from neatfool.shared.settings import Settings
+    from neatfool.training import accuracy
 
-__all__ = [
+_HOMES = {
+    "neatfool.classifiers": ("Classifier",),
+    "neatfool.encodings": ("Cppn", "Direct", "Encoding", "Population", "Species", "register_encoding"),
+    "neatfool.errors": ("ConfigError", "DataError", "ModelError", "NeatfoolError", "RunError"),
+    "neatfool.experiments.ascent": ("AscentSettings", "ascend"),
+    "neatfool.experiments.diversity": ("diversity",),
+    "neatfool.experiments.hypothesis": ("hypothesis",),
+    "neatfool.experiments.jobs": ("Result", "resume"),
+    "neatfool.experiments.repetition": ("repeat",),
+    "neatfool.experiments.reproduction": ("reproduce",),
+    "neatfool.experiments.retraining": ("RetrainSettings", "retrain"),
+    "neatfool.experiments.transfer": ("transfer",),
+    "neatfool.models": ("list_models", "load_classifier"),
+    "neatfool.report": ("write_gallery", "write_report"),
+    "neatfool.runs": ("RunFolder",),
+    "neatfool.search": (
+        "Archive",
+        "Confidence",
+        "EvolveConfig",
+        "FunctionJudge",
+        "Judge",
+        "MapElites",
+        "Neat",
+        "Objective",
+        "Offspring",
+        "Run",
+        "Search",
+        "Setting",
+        "Strategy",
+        "StrategySettings",
+        "evolve",
+        "register_objective",
+        "register_strategy",
+    ),
+    "neatfool.shared.progress": ("Progress",),
+    "neatfool.shared.settings": ("Settings",),
+    "neatfool.training": ("accuracy",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [  # `__getattr__` has them
+    "Archive",
+    "AscentSettings",
     "Classifier",
+    "Confidence",
     "ConfigError",
     "Cppn",
     "DataError",
     "Direct",
+    "Encoding",
+    "EvolveConfig",
+    "FunctionJudge",
+    "Judge",
     "MapElites",
     "ModelError",
     "Neat",
     "NeatfoolError",
+    "Objective",
+    "Offspring",
+    "Population",
+    "Progress",
+    "Result",
+    "RetrainSettings",
     "Run",
     "RunError",
     "RunFolder",
+    "Search",
+    "Setting",
+    "Settings",
+    "Species",
+    "Strategy",
+    "StrategySettings",
     "__version__",
+    "accuracy",
+    "ascend",
+    "diversity",
     "evolve",
+    "hypothesis",
+    "list_models",
     "load_classifier",
+    "register_encoding",
+    "register_objective",
+    "register_strategy",
+    "repeat",
+    "reproduce",
     "resume",
+    "retrain",
     "set_threads",
+    "transfer",
+    "write_gallery",
+    "write_report",
 ]
-
-_HOMES = {
-    "neatfool.classifiers": ("Classifier",),
-    "neatfool.models": ("load_classifier",),
-    "neatfool.encodings": ("Cppn", "Direct"),
-    "neatfool.errors": ("ConfigError", "DataError", "ModelError", "NeatfoolError", "RunError"),
-    "neatfool.runs": ("RunFolder",),
-    "neatfool.search": ("MapElites", "Neat", "Run", "evolve", "resume"),
-}
 
 
 def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used, so that `neatfool --help` need not wait for torch."""
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(home), name)
-    raise AttributeError(f"module 'neatfool' has no attribute {name!r}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'neatfool' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

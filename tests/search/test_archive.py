@@ -10,7 +10,12 @@ SHAPE = (1, 2, 3)
 
 
 def individuals(count: int, seed: int):
-    return Direct().start(count, shape=SHAPE, seed=seed, neat=False)
+    return Direct().start(count, shape=SHAPE, seed=seed)
+
+
+def archive_of(classes, first, scores) -> Archive:
+    names = [str(index) for index in range(scores.shape[1])]
+    return Archive.begin(first, scores, scores[:, classes], classes=classes, class_names=names)
 
 
 def genes(population) -> np.ndarray:
@@ -42,10 +47,10 @@ def test_every_child_is_tried_on_every_cell(classes, sizes, seed, levels):
     scores = [(random.integers(0, levels, (n, 5)) / levels).astype(np.float32) for n in sizes]
     populations = [individuals(n, seed + i) for i, n in enumerate(sizes)]
 
-    archive = Archive(chosen, populations[0], scores[0])
+    archive = archive_of(chosen, populations[0], scores[0])
     made = sizes[0]
     for generation, (children, batch) in enumerate(zip(populations[1:], scores[1:], strict=True), 1):
-        taken = archive.add(children, batch, first_id=made, generation=generation)
+        taken = archive.add(children, batch, batch[:, chosen], first_id=made, generation=generation)
         assert np.array_equal(archive.ids[taken >= 0], made + taken[taken >= 0])
         made += len(children)
 
@@ -60,7 +65,7 @@ def test_every_child_is_tried_on_every_cell(classes, sizes, seed, levels):
 
 def test_statistics_by_hand():
     scores = np.diag(np.array([0.5, 0.99, 0.99995, 1.0], np.float32))
-    statistics = Archive(np.arange(4), individuals(4, 0), scores).statistics()
+    statistics = archive_of(np.arange(4), individuals(4, 0), scores).statistics()
     assert statistics["median_confidence"] == pytest.approx((0.99 + 0.99995) / 2)
     assert statistics["mean_confidence"] == pytest.approx((0.5 + 0.99 + 0.99995 + 1) / 4)
     assert statistics["min_confidence"] == 0.5
@@ -69,6 +74,6 @@ def test_statistics_by_hand():
 
 
 def test_images_are_what_the_genes_say():
-    archive = Archive(np.arange(3), individuals(3, 1), np.eye(3, dtype=np.float32))
+    archive = archive_of(np.arange(3), individuals(3, 1), np.eye(3, dtype=np.float32))
     assert archive.images().shape == (3, 2, 3)
     assert np.array_equal(archive.images().reshape(3, -1), genes(archive.genomes).astype(np.int64) * 255 // 65535)

@@ -11,7 +11,7 @@ import torch
 
 import neatfool as nf
 from neatfool import _core
-from neatfool.search import EvolveConfig, build_config
+from neatfool.search import build_config
 from neatfool.search.evaluate import Profile
 
 
@@ -110,8 +110,8 @@ def test_seeds_matter_and_global_generators_do_not(kind):
 def test_resume_is_bit_for_bit(kind, tmp_path):
     whole = run(kind, generations=12, out=tmp_path / "whole")
     run(kind, generations=5, out=tmp_path / "parts")
-    nf.resume(tmp_path / "parts", generations=7, classifier=tiny())
-    parts = nf.resume(tmp_path / "parts", generations=12, classifier=tiny())
+    nf.resume(tmp_path / "parts", generations=7, judge=tiny())
+    parts = nf.resume(tmp_path / "parts", generations=12, judge=tiny())
     assert_same(state(whole), state(parts))
     a, _ = nf.RunFolder.open(tmp_path / "whole").load_checkpoint()
     b, _ = nf.RunFolder.open(tmp_path / "parts").load_checkpoint()
@@ -131,7 +131,7 @@ def test_a_run_killed_after_its_last_checkpoint_goes_on_from_there(tmp_path):
     folder = nf.RunFolder.open(tmp_path / "killed")
     for generation in (5, 6):  # written, but not yet in a checkpoint
         folder.append_metrics({"generation": generation, "evaluations": 0})
-    parts = nf.resume(tmp_path / "killed", generations=8, classifier=tiny())
+    parts = nf.resume(tmp_path / "killed", generations=8, judge=tiny())
     assert_same(state(run("cppn", generations=8)), state(parts))
     assert [row["generation"] for row in folder.metrics()] == list(range(9))
 
@@ -139,9 +139,9 @@ def test_a_run_killed_after_its_last_checkpoint_goes_on_from_there(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_stopping_early_writes_a_checkpoint(kind, tmp_path):
     seen = []
-    stopped = run(kind, out=tmp_path / "run", on_generation=seen.append, stop=lambda: len(seen) == 4)
+    stopped = run(kind, out=tmp_path / "run", progress=seen.append, stop=lambda: len(seen) == 4)
     assert stopped.generation == 3
-    assert_same(state(run(kind)), state(nf.resume(tmp_path / "run", classifier=tiny())))
+    assert_same(state(run(kind)), state(nf.resume(tmp_path / "run", judge=tiny())))
 
 
 @pytest.mark.parametrize("kind", ["cppn", "neat"])
@@ -193,17 +193,17 @@ def test_errors_are_sentences_and_lose_nothing(tmp_path):
     with pytest.raises(nf.RunError, match="already holds files"):
         run("cppn", out=tmp_path / "run")
     with pytest.raises(nf.ConfigError, match="has 3 generations already"):
-        nf.resume(tmp_path / "run", generations=2, classifier=tiny())
+        nf.resume(tmp_path / "run", generations=2, judge=tiny())
     other = tiny()
     with torch.no_grad():
         other.module.second[0, 0] += 1
     with pytest.raises(nf.RunError, match="other weights"):
-        nf.resume(tmp_path / "run", generations=9, classifier=other)
+        nf.resume(tmp_path / "run", generations=9, judge=other)
     with pytest.raises(nf.RunError, match="no run folder"):
         nf.resume(tmp_path / "nothing")
     with pytest.raises(nf.ConfigError, match="batch of 9 is too small"):
         nf.evolve(tiny(), strategy=nf.Neat(), batch=9)
-    assert nf.resume(tmp_path / "run", generations=4, classifier=tiny()).generation == 4
+    assert nf.resume(tmp_path / "run", generations=4, judge=tiny()).generation == 4
 
 
 def test_a_tampered_checkpoint_is_refused(tmp_path):
@@ -222,16 +222,18 @@ def test_a_tampered_checkpoint_is_refused(tmp_path):
         shutil.copytree(tmp_path / "run", copy)
         nf.RunFolder.open(copy).save_checkpoint(arrays | {name: change(arrays[name])}, metadata)
         with pytest.raises(nf.RunError):
-            nf.resume(copy, generations=3, classifier=tiny())
+            nf.resume(copy, generations=3, judge=tiny())
 
 
 def test_default_sizes():
-    from neatfool.search.run import population_sizes
+    def sizes(classes: int, **options) -> tuple[int, int]:
+        search = nf.Search((1, 8, 8), classes, **options)
+        return search.start, search.batch
 
-    assert population_sizes(EvolveConfig(), 10) == (200, 200)
-    assert population_sizes(EvolveConfig(), 1000) == (400, 400)
-    assert population_sizes(EvolveConfig(batch=50), 1000) == (50, 50)
-    assert population_sizes(EvolveConfig(strategy=nf.Neat()), 30) == (600, 600)
+    assert sizes(10) == (200, 200)
+    assert sizes(1000) == (400, 400)
+    assert sizes(1000, batch=50) == (50, 50)
+    assert sizes(30, strategy=nf.Neat()) == (600, 600)
 
 
 def test_draw_parents_is_uniform_and_splits_anywhere():

@@ -131,6 +131,19 @@ class Classifier:
         """Images per pass through the module. Batches of a multiple of it waste nothing."""
         return self._chunk or _default_chunk(self.input_size, self._device)
 
+    @property
+    def draws_ahead(self) -> bool:
+        """Whether the processor is free to draw the next images while the network looks at these."""
+        return self._device.type != "cpu"
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of the images it looks at."""
+        return (self.channels, *self.image_size)
+
+    def fingerprint(self) -> str:
+        return self.weights_hash()
+
     def to(self, device: str | torch.device) -> Self:
         """Moves the module to a device, named as in the constructor, and returns the classifier."""
         self._place(_find_device(device))

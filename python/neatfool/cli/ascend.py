@@ -1,39 +1,13 @@
 """`neatfool ascend`."""
 
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import ascent_progress, print_json, print_places, print_table
+from neatfool.cli.output import print_json, print_places, print_table, show_progress
 from neatfool.shared.text import percent
-
-
-class Objective(StrEnum):
-    """Choices of --objective."""
-
-    logit = "logit"
-    probability = "probability"
-    log_probability = "log-probability"
-
-
-class Optimiser(StrEnum):
-    """Choices of --optimiser."""
-
-    progress = "progress"
-    constant = "constant"
-    adam = "adam"
-
-
-class Parametrisation(StrEnum):
-    """Choices of --parametrisation."""
-
-    pixel = "pixel"
-    fourier = "fourier"
-
 
 _STEP = "Step"
 _REGULARISERS = "Regularisers"
@@ -53,7 +27,7 @@ def command(
         int | None, typer.Option(min=1, metavar="N", help="Only N of these classes, drawn by the seed.")
     ] = None,
     objective: Annotated[
-        Objective | None,
+        Literal["logit", "probability", "log-probability"] | None,
         typer.Option(
             help="The class unit before the softmax, after it, or the logarithm of that.",
             show_default="log-probability for progress, else logit",
@@ -77,11 +51,11 @@ def command(
         ),
     ] = None,
     parametrisation: Annotated[
-        Parametrisation | None,
+        Literal["pixel", "fourier"] | None,
         typer.Option(help="Steps in pixels, or in a scaled spectrum and decorrelated colours.", show_default="pixel"),
     ] = None,
     optimiser: Annotated[
-        Optimiser | None,
+        Literal["progress", "constant", "adam"] | None,
         typer.Option(help="How a gradient becomes a step.", show_default="progress", rich_help_panel=_STEP),
     ] = None,
     lr: Annotated[
@@ -148,7 +122,10 @@ def command(
         int | None,
         typer.Option(min=1, help="Images that climb at the same time.", show_default="what suits the device"),
     ] = None,
+    crops: options.CropsUnlessSet = None,
     device: options.Device = "auto",
+    backend: options.BackendUnlessSet = None,
+    precision: options.PrecisionUnlessSet = None,
     out: options.RunOut = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -156,20 +133,21 @@ def command(
     """Make, for some classes or all, an image the classifier is sure about by gradient ascent."""
     from neatfool.errors import ConfigError
     from neatfool.experiments.ascent import AscentSettings, ascend
+    from neatfool.models import ModelConfig
     from neatfool.runs import default_path
-    from neatfool.search import ModelConfig, check_settings
+    from neatfool.shared.settings import check_settings
 
     if sum((class_name is not None, classes is not None, all_classes)) > 1:
         raise ConfigError("Choose one of --class, --classes and --all.")
     if class_name is None and classes is None and not all_classes and sample is None:
         raise ConfigError("Say for which classes to climb: --class C, --classes LIST, --sample N or --all.")
     given: dict[str, Any] = {
-        "objective": objective and objective.value,
+        "objective": objective,
         "start": start,
         "steps": steps,
         "all_steps": all_steps,
-        "parametrisation": parametrisation and parametrisation.value,
-        "optimiser": optimiser and optimiser.value,
+        "parametrisation": parametrisation,
+        "optimiser": optimiser,
         "lr": lr,
         "early_progress": early_progress,
         "late_progress": late_progress,
@@ -184,8 +162,9 @@ def command(
         "batch": batch,
     }
     settings = check_settings(AscentSettings, {name: value for name, value in given.items() if value is not None})
-    network = ModelConfig(name=model, weights=options.stored_weights(weights), device=device)
-    with graceful_interrupt() as interrupted, ascent_progress(quiet=quiet) as progress:
+    chosen = options.chosen_model(model, weights, crops=crops, device=device, backend=backend, precision=precision)
+    network = check_settings(ModelConfig, chosen)
+    with graceful_interrupt() as interrupted, show_progress(quiet=quiet) as progress:
         result = ascend(
             network,
             classes=classes if class_name is None else [class_name],
@@ -193,26 +172,15 @@ def command(
             settings=settings,
             seed=seed,
             out=out or default_path(model, "ascend"),
-            on_step=progress,
+            progress=progress,
             stop=interrupted,
         )
-    return _finish(result, json=json, quiet=quiet)
+    return finish(result, json=json, quiet=quiet)
 
 
-def resume(run: Path, *, json: bool, quiet: bool) -> int:
-    """Continues an ascent and says how it went, like `neatfool ascend`."""
-    from neatfool.experiments.ascent import resume_ascent
-
-    with graceful_interrupt() as interrupted, ascent_progress(quiet=quiet) as progress:
-        result = resume_ascent(run, on_step=progress, stop=interrupted)
-    return _finish(result, json=json, quiet=quiet)
-
-
-def _finish(result: Any, *, json: bool, quiet: bool) -> int:
+def finish(result: Any, *, json: bool, quiet: bool) -> int:
     """Draws gallery and report of an ascent, says how it went, and returns the exit code."""
-    from neatfool.report import write_run_pages
-
-    write_run_pages(result.folder)
+    result.write()
     summary = result.summary()
     if json:
         print_json(summary)

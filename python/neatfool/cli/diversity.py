@@ -7,7 +7,8 @@ import typer
 from rich.table import Table
 
 from neatfool.cli import options
-from neatfool.cli.output import print_json, stderr, stdout
+from neatfool.cli.interrupt import STOPPING, graceful_interrupt
+from neatfool.cli.output import print_json, show_progress, stdout
 
 
 def command(
@@ -44,11 +45,13 @@ def command(
     quiet: options.Quiet = False,
 ) -> None:
     """Compare runs of different seeds: other images for one class? Similar images for related classes?"""
-    from neatfool.experiments import diversity, hierarchy_similarity
-    from neatfool.experiments.diversity.hierarchy import class_identifiers
-    from neatfool.experiments.diversity.map import require_map
-    from neatfool.experiments.diversity.measure import load_common_classifier
-    from neatfool.experiments.diversity.page import write_diversity
+    from neatfool.experiments.diversity import (
+        class_identifiers,
+        diversity,
+        hierarchy_similarity,
+        load_common_classifier,
+        require_map,
+    )
     from neatfool.runs import RunFolder
 
     if out and map:
@@ -61,15 +64,10 @@ def command(
         related = hierarchy_similarity(hierarchy, identifiers)
     elif data:
         raise typer.BadParameter("--data only names the classes in --hierarchy; give both or leave it out.")
-
-    def progress(text: str) -> None:
-        if not quiet:
-            stderr.print(text)
-
-    result = diversity(folders, classifier, hierarchy=related, seed=seed, progress=progress)
+    with graceful_interrupt(STOPPING) as interrupted, show_progress(quiet=quiet) as progress:
+        result = diversity(folders, judge=classifier, hierarchy=related, seed=seed, progress=progress, stop=interrupted)
     if out:
-        progress("drawing")
-        write_diversity(result, out, draw_elite_map=map, seed=seed)
+        result.write(out, draw_elite_map=map, seed=seed)
     summary = result.summary()
     if json:
         print_json({**summary, "out": str(out) if out else None})

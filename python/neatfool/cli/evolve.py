@@ -1,63 +1,34 @@
 """`neatfool evolve`."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import generation_progress, print_json, print_places, print_table, stderr
+from neatfool.cli.output import print_json, print_places, print_table, show_progress, stderr
 from neatfool.shared.text import percent
-
-
-class Encoding(StrEnum):
-    """Choices of --encoding."""
-
-    cppn = "cppn"
-    direct = "direct"
-
-
-class Strategy(StrEnum):
-    """Choices of --strategy."""
-
-    map_elites = "map-elites"
-    neat = "neat"
-
-
-class Preset(StrEnum):
-    """Choices of --preset."""
-
-    paper_mnist = "paper-mnist"
-    paper_mnist_direct = "paper-mnist-direct"
-    paper_imagenet = "paper-imagenet"
-    paper_imagenet_direct = "paper-imagenet-direct"
-
-
-class Backend(StrEnum):
-    """Choices of --backend."""
-
-    torch = "torch"
-    compile = "compile"
-    openvino = "openvino"
-
-
-class Precision(StrEnum):
-    """Choices of --precision."""
-
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    float16 = "float16"
 
 
 def command(
     model: options.ModelUnlessSet = None,
     weights: options.Weights = None,
-    encoding: Annotated[Encoding | None, typer.Option(help="What an image is made of.", show_default="cppn")] = None,
-    strategy: Annotated[Strategy | None, typer.Option(help="How images are found.", show_default="map-elites")] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="What an image is made of: cppn, direct, or one of yours.", show_default="cppn"
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="How images are found: map-elites, neat, or one of yours.", show_default="map-elites"
+        ),
+    ] = None,
     preset: Annotated[
-        Preset | None, typer.Option(help="The paper's own settings; other options override them.")
+        Literal["paper-mnist", "paper-mnist-direct", "paper-imagenet", "paper-imagenet-direct"] | None,
+        typer.Option(help="The paper's own settings; other options override them."),
     ] = None,
     generations: Annotated[
         int | None, typer.Option(min=0, help="Generations after the random start.", show_default="200")
@@ -68,16 +39,10 @@ def command(
         str | None,
         typer.Option(metavar="LIST", help='Classes to evolve for, as in "0-4,9,goldfish".', show_default="all"),
     ] = None,
-    crops: Annotated[
-        int | None, typer.Option(help="1, or 10 for the mean over ten crops of a larger image.", show_default="1")
-    ] = None,
+    crops: options.CropsUnlessSet = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:INDEX.", show_default="auto")] = None,
-    backend: Annotated[
-        Backend | None, typer.Option(help="Who runs the network: torch is there always.", show_default="torch")
-    ] = None,
-    precision: Annotated[
-        Precision | None, typer.Option(help="What the network calculates in.", show_default="float32")
-    ] = None,
+    backend: options.BackendUnlessSet = None,
+    precision: options.PrecisionUnlessSet = None,
     out: options.RunOut = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A TOML file of settings, such as the config.toml of a run.")
@@ -90,40 +55,29 @@ def command(
     from neatfool.runs import default_path
     from neatfool.search import PRESETS, build_config, evolve, read_config
 
-    chosen_model = {
-        "name": model,
-        "weights": options.stored_weights(weights),
-        "crops": crops,
-        "device": device,
-        "backend": backend,
-        "precision": precision,
-    }
     flags: dict[str, Any] = {
-        "model": {key: value for key, value in chosen_model.items() if value is not None},
-        "encoding": {"name": encoding.value} if encoding else {},
-        "strategy": {"name": strategy.value} if strategy else {},
+        "model": options.chosen_model(model, weights, crops=crops, device=device, backend=backend, precision=precision),
+        "encoding": {"name": encoding} if encoding else {},
+        "strategy": {"name": strategy} if strategy else {},
     }
     plain = {"generations": generations, "batch": batch, "seed": seed, "classes": classes}
     flags |= {key: value for key, value in plain.items() if value is not None}
     settings = build_config(
-        PRESETS[preset.value] if preset else {},
+        PRESETS[preset] if preset else {},
         read_config(config) if config else {},
         {key: value for key, value in flags.items() if value != {}},
     )
     folder = out or default_path(settings.model.name, settings.encoding.name)
-    with (
-        graceful_interrupt() as interrupted,
-        generation_progress(settings.generations, done=0, quiet=quiet) as progress,
-    ):
-        run = evolve(config=settings, out=folder, on_generation=progress, stop=interrupted)
-    finish(run, json=json, quiet=quiet)
+    with graceful_interrupt() as interrupted, show_progress(quiet=quiet) as progress:
+        run = evolve(config=settings, out=folder, progress=progress, stop=interrupted)
+    code = finish(run, json=json, quiet=quiet)
     if profile:
         _print_profile(run.profile.seconds)
-    return 130 if run.generation < settings.generations else 0
+    return code
 
 
-def finish(run: Any, *, json: bool, quiet: bool) -> None:
-    """Draws the gallery and the report of a run, and says how it went and where everything is."""
+def finish(run: Any, *, json: bool, quiet: bool) -> int:
+    """Draws the gallery and the report of a run, says how it went, and returns the exit code."""
     from neatfool.report import write_run_pages
 
     with run.profile.stage("write"):
@@ -144,6 +98,7 @@ def finish(run: Any, *, json: bool, quiet: bool) -> None:
             title=f"{summary['model']} fooled by {summary['encoding']} ({summary['strategy']}, seed {summary['seed']})",
         )
         print_places(run.folder.path)
+    return 0 if run.done else 130
 
 
 def _print_profile(seconds: dict[str, float]) -> None:

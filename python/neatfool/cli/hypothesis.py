@@ -1,13 +1,13 @@
 """`neatfool hypothesis`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import generation_progress, print_json, print_places, print_table, stderr
+from neatfool.cli.output import print_json, print_places, print_table, show_progress
 from neatfool.shared.text import percent
 
 
@@ -37,31 +37,29 @@ def command(
     quiet: options.Quiet = False,
 ) -> int:
     """Does a generative classifier reject evolved images, and does evolution get around that?"""
-    from neatfool.experiments import hypothesis
-    from neatfool.experiments.hypothesis.figure import draw_figure, write_page
-    from neatfool.runs import RunFolder
-    from neatfool.shared.files import write_json
+    from neatfool.experiments.hypothesis import hypothesis
 
-    folders = [RunFolder.open(run) for run in runs or []]
-    with graceful_interrupt() as interrupted, generation_progress(generations, done=0, quiet=quiet) as progress:
+    with graceful_interrupt() as interrupted, show_progress(quiet=quiet) as progress:
         result = hypothesis(
+            runs or [],
             data=data,
             out=out,
-            runs=folders,
             weights=weights,
             generations=generations,
             batch=batch,
             seed=seed,
             temperature=temperature,
             device=device,
-            say=lambda line: None if quiet else stderr.print(line, soft_wrap=True),
-            on_generation=progress,
+            progress=progress,
             stop=interrupted,
         )
+    return finish(result, json=json, quiet=quiet)
+
+
+def finish(result: Any, *, json: bool, quiet: bool) -> int:
+    """Draws figure and page, says what came out, and returns the exit code."""
+    result.write()
     summary = result.summary()
-    draw_figure(result, out / "hypothesis.png")
-    write_page(result, out / "hypothesis.html")
-    write_json(out / "hypothesis.json", summary)
     if json:
         print_json(summary)
     elif not quiet:
@@ -79,5 +77,5 @@ def command(
                 f"{percent(attack['rejected_one_sided'])}, two-sided {percent(attack['rejected_two_sided'])}"
             )
         print_table(rows, title="density-mnist, rejection at 1 % of real digits")
-        print_places(out, {"figure": "hypothesis.png", "page": "hypothesis.html"})
+        print_places(result.folder.path, {"figure": "hypothesis.png", "page": "hypothesis.html"})
     return 0 if result.complete else 130

@@ -7,6 +7,7 @@ from types import FrameType
 
 from neatfool.cli.output import stderr
 
+STOPPING = "Stopping; what is done is kept. Press Ctrl-C again to stop at once."
 FINISHING = "Finishing this generation and writing a checkpoint; press Ctrl-C again to stop at once."
 
 

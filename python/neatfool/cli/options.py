@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -28,6 +28,13 @@ Weights = Annotated[
         show_default="the model's own",
     ),
 ]
+_backend = typer.Option(help="Who runs the network: torch is there always.", show_default="torch")
+_precision = typer.Option(help="What the network calculates in.", show_default="float32")
+BackendUnlessSet = Annotated[Literal["torch", "compile", "openvino"] | None, _backend]
+PrecisionUnlessSet = Annotated[Literal["float32", "bfloat16", "float16"] | None, _precision]
+CropsUnlessSet = Annotated[
+    int | None, typer.Option(help="1, or 10 for the mean over ten crops of a larger image.", show_default="1")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:INDEX.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
 Batch = Annotated[
@@ -40,3 +47,9 @@ ClassName = Annotated[str, typer.Option("--class", "-c", metavar="C", help="An i
 def stored_weights(weights: str | None) -> str | None:
     """The weights as a run remembers them: found again from any working directory."""
     return weights if weights in (None, "none") else str(Path(weights).resolve())
+
+
+def chosen_model(name: str | None, weights: str | None, **others: object) -> dict[str, object]:
+    """The options that choose a classifier, those that were given, as a layer for `build_config`."""
+    chosen = {"name": name, "weights": stored_weights(weights), **others}
+    return {key: value for key, value in chosen.items() if value is not None}

@@ -3,15 +3,17 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from rich.table import Table
 
+from neatfool.shared.progress import OnProgress, Progress, silent
 from neatfool.shared.text import percent
 
 stderr = Console(stderr=True, highlight=False)
@@ -45,165 +47,84 @@ def print_places(folder: Path, places: Mapping[str, str] = RUN_PAGES) -> None:
         stdout.print(f"{what:<12} {folder / where}", soft_wrap=True)
 
 
-class _Pace:
-    """Says when a plain line of progress is due: at first, then every few seconds."""
+class _Plain:
+    """A line of progress where there is no terminal: at first, at the end, and every few seconds."""
 
     def __init__(self) -> None:
         self._last = -_PLAIN_SECONDS
+        self._pace = _Pace()
 
-    def due(self, *, now: bool) -> bool:
-        """Whether to print; always where `now`."""
-        if not now and time.monotonic() - self._last < _PLAIN_SECONDS:
-            return False
+    def __call__(self, now: Progress) -> None:
+        left = self._pace(now)
+        if now.done != now.total and time.monotonic() - self._last < _PLAIN_SECONDS:
+            return
         self._last = time.monotonic()
-        return True
+        count = f"{now.done:,}" if now.total is None else f"{now.done:,} of {now.total:,}"
+        rest = f"  {left:,.0f} s left" if left else ""
+        stderr.print(f"{now.task}: {count} {now.unit}{_facts(now.metrics)}{rest}", soft_wrap=True, markup=False)
 
 
-@contextmanager
-def generation_progress(total: int, *, done: int, quiet: bool) -> Iterator[Callable[[Mapping[str, float]], None]]:
-    """Shows a run's generations: a bar on a terminal, else a plain line every few seconds.
-
-    Args:
-        total: generations in all.
-        done: generations that were complete before.
-        quiet: show nothing.
-
-    Yields:
-        What to call with the metrics of each generation.
-    """
-    if quiet:
-        yield lambda metrics: None
-    elif stderr.is_terminal:
-        with _bar() as progress:
-            task = progress.add_task("", total=total, completed=done, rate="", median="", over=0)
-            rate = _Rate()
-
-            def update(metrics: Mapping[str, float]) -> None:
-                progress.update(
-                    task,
-                    completed=metrics["generation"],
-                    rate=f"{rate(metrics):,.0f}",
-                    median=percent(metrics["median_confidence"]),
-                    over=metrics["classes_over_99"],
-                )
-
-            yield update
-    else:
-        rate = _Rate()
-        pace = _Pace()
-
-        def say(metrics: Mapping[str, float]) -> None:
-            if pace.due(now=metrics["generation"] in (done, total)):
-                left = rate.seconds_left(metrics, total)
-                stderr.print(
-                    f"generation {metrics['generation']}/{total}  {rate(metrics):,.0f} evaluations/s  "
-                    f"median {percent(metrics['median_confidence'])}  "
-                    f"{metrics['classes_over_99']} classes over 99 %  {left:.0f} s left",
-                    soft_wrap=True,
-                )
-
-        yield say
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("generation"),
-        MofNCompleteColumn(),
-        BarColumn(bar_width=None),
-        TextColumn("{task.fields[rate]} evaluations/s · median {task.fields[median]} · {task.fields[over]} over 99 %"),
-        TimeRemainingColumn(),
-        console=stderr,
-        transient=True,
-    )
-
-
-class _Rate:
-    """Evaluations per second since the first metrics seen."""
+class _Pace:
+    """Estimates the seconds left from the pace since the first event of the same total."""
 
     def __init__(self) -> None:
-        self._first: Mapping[str, float] | None = None
+        self._first: tuple[str, int, float] | None = None
 
-    def __call__(self, metrics: Mapping[str, float]) -> float:
-        if self._first is None:
-            self._first = dict(metrics)
-        seconds = metrics["seconds"] - self._first["seconds"]
-        if seconds <= 0:
-            return metrics["evaluations"] / metrics["seconds"] if metrics["seconds"] else 0.0
-        return (metrics["evaluations"] - self._first["evaluations"]) / seconds
-
-    def seconds_left(self, metrics: Mapping[str, float], total: int) -> float:
-        if self._first is None or metrics["generation"] <= self._first["generation"]:
-            return 0.0 if metrics["generation"] >= total else metrics["seconds"] * (total - metrics["generation"])
-        done = metrics["generation"] - self._first["generation"]
-        return (metrics["seconds"] - self._first["seconds"]) / done * (total - metrics["generation"])
+    def __call__(self, now: Progress) -> float | None:
+        if self._first is None or self._first[0] != now.unit or now.done < self._first[1]:
+            self._first = (now.unit, now.done, time.monotonic())
+        done = now.done - self._first[1]
+        if not done or now.total is None:
+            return None
+        return (time.monotonic() - self._first[2]) / done * (now.total - now.done)
 
 
 @contextmanager
-def ascent_progress(*, quiet: bool) -> Iterator[Callable[[Mapping[str, float]], None]]:
-    """Shows how many images of an ascent are finished: a bar on a terminal, else a plain line every few seconds.
+def show_progress(*, quiet: bool) -> Iterator[OnProgress]:
+    """Shows where a job is: a bar with the time left on a terminal, else a plain line every few seconds.
 
     Args:
         quiet: show nothing.
 
     Yields:
-        What to call with the metrics of each step.
+        What to call with each event.
     """
     if quiet:
-        yield lambda metrics: None
+        yield silent
     elif stderr.is_terminal:
-        text = TextColumn("step {task.fields[step]} · mean {task.fields[mean]} · {task.fields[over]} over 99 %")
-        columns = (TextColumn("images"), MofNCompleteColumn(), BarColumn(bar_width=None), text)
-        with Progress(*columns, console=stderr, transient=True) as progress:
-            task = progress.add_task("", total=None, step=0, mean="", over=0)
-            yield lambda metrics: progress.update(
-                task,
-                total=metrics["classes"],
-                completed=metrics["finished"],
-                step=metrics["generation"],
-                mean=percent(metrics["mean_confidence"]),
-                over=metrics["classes_over_99"],
-            )
-    else:
-        pace = _Pace()
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[facts]}", markup=False),
+            TimeRemainingColumn(),
+        )
+        with Bar(*columns, console=stderr, transient=True) as bar:
+            task = bar.add_task("", total=None, unit="", facts="")
 
-        def say(metrics: Mapping[str, float]) -> None:
-            if pace.due(now=metrics["finished"] == metrics["classes"]):
-                stderr.print(
-                    f"step {metrics['generation']}  {metrics['finished']} of {metrics['classes']} images finished  "
-                    f"mean {percent(metrics['mean_confidence'])}  {metrics['classes_over_99']} classes over 99 %  "
-                    f"{metrics['seconds']:.0f} s",
-                    soft_wrap=True,
+            def update(now: Progress) -> None:
+                bar.update(
+                    task,
+                    description=now.task,
+                    completed=now.done,
+                    total=now.total,
+                    unit=now.unit,
+                    facts=_facts(now.metrics).strip(),
                 )
-
-        yield say
-
-
-@contextmanager
-def count_progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """Shows how many of something are done: a bar on a terminal, else a plain line every few seconds.
-
-    Args:
-        quiet: show nothing.
-
-    Yields:
-        What to call with what is counted, the number done and the number in all.
-    """
-    if quiet:
-        yield lambda text, done, total: None
-    elif stderr.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn())
-        with Progress(*columns, console=stderr, transient=True) as progress:
-            task = progress.add_task("", total=None)
-
-            def update(text: str, done: int, total: int) -> None:
-                progress.update(task, description=text, completed=done, total=total)
 
             yield update
     else:
-        pace = _Pace()
+        yield _Plain()
 
-        def say(text: str, done: int, total: int) -> None:
-            if pace.due(now=done == total):
-                stderr.print(f"{text}: {done:,} of {total:,}", soft_wrap=True)
 
-        yield say
+def _facts(metrics: Mapping[str, Any]) -> str:
+    """The numbers people watch, as far as there are any."""
+    facts = ""
+    if metrics.get("seconds") and "evaluations" in metrics and "round" not in metrics:
+        facts += f"  {metrics['evaluations'] / metrics['seconds']:,.0f} evaluations/s"
+    if "median_confidence" in metrics:
+        facts += f"  median {percent(metrics['median_confidence'])}"
+    if "classes_over_99" in metrics:
+        facts += f"  {metrics['classes_over_99']} classes over 99 %"
+    return facts

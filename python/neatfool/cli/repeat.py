@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from neatfool.cli import options
-from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import count_progress, print_json, print_places, print_table
+from neatfool.cli.interrupt import STOPPING, graceful_interrupt
+from neatfool.cli.output import print_json, print_places, print_table, show_progress
 from neatfool.shared.text import percent
 
 
@@ -25,20 +25,12 @@ def command(
     quiet: options.Quiet = False,
 ) -> int:
     """Remove repeated motifs from a run's images copy by copy: does every copy make the classifier surer?"""
-    from neatfool.experiments import repeat, write_repetition
-    from neatfool.runs import RunFolder
+    from neatfool.experiments.repetition import repeat
 
-    folder = RunFolder.open(run)
-    with graceful_interrupt() as interrupted, count_progress(quiet=quiet) as progress:
-        result = repeat(
-            folder,
-            classes=classes,
-            min_copies=min_copies,
-            on_class=lambda done, total: progress("classes", done, total),
-            stop=interrupted,
-        )
-    where = out or folder.path / "repetition"
-    write_repetition(result, where)
+    with graceful_interrupt(STOPPING) as interrupted, show_progress(quiet=quiet) as progress:
+        result = repeat(run, classes=classes, min_copies=min_copies, progress=progress, stop=interrupted)
+    where = out or run / "repetition"
+    result.write(where)
     summary = {**result.summary(), "out": str(where)}
     if json:
         print_json(summary)

@@ -1,40 +1,25 @@
 """`neatfool reproduce`."""
 
-from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
 
 from neatfool.cli import options
-from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import print_json, stderr, stdout
-
-
-class What(StrEnum):
-    """What can be reproduced."""
-
-    mnist = "mnist"
-    imagenet = "imagenet"
-
-
-class ScaleName(StrEnum):
-    """Choices of --scale."""
-
-    smoke = "smoke"
-    small = "small"
-    full = "full"
+from neatfool.cli.interrupt import STOPPING, graceful_interrupt
+from neatfool.cli.output import print_json, show_progress, stdout
 
 
 def command(
-    what: Annotated[What, typer.Argument(help="mnist or imagenet.", show_default=False)],
+    what: Annotated[Literal["mnist", "imagenet"], typer.Argument(help="mnist or imagenet.", show_default=False)],
     data: Annotated[
         Path,
         typer.Option(metavar="DIR", help="MNIST files, or a folder of photographs for each class.", show_default=False),
     ],
-    scale: Annotated[ScaleName, typer.Option(help="smoke (a minute), small or full (the paper's).")] = ScaleName.small,
+    scale: Annotated[
+        Literal["smoke", "small", "full"], typer.Option(help="smoke (a minute), small or full (the paper's).")
+    ] = "small",
     rows: Annotated[
         str | None, typer.Option(metavar="LIST", help='Only these rows, as in "1,2,6".', show_default="all")
     ] = None,
@@ -57,43 +42,45 @@ def command(
     quiet: options.Quiet = False,
 ) -> int:
     """Run the paper's experiments and put the results beside the paper's."""
-    from neatfool.experiments.reproduction.measure import reproduce
-    from neatfool.search import ModelConfig, build_config
+    from neatfool.experiments.reproduction import reproduce
+    from neatfool.models import ModelConfig
+    from neatfool.shared.settings import check_settings
 
     def network(name: str, file: str | None) -> ModelConfig:
-        count = crops if what is What.imagenet else 1
-        chosen = {"name": name, "weights": options.stored_weights(file), "device": device, "crops": count}
-        return build_config({"model": {key: value for key, value in chosen.items() if value is not None}}).model
+        count = crops if what == "imagenet" else 1
+        return check_settings(ModelConfig, options.chosen_model(name, file, device=device, crops=count))
 
     try:
         chosen_rows = [int(row) for row in rows.split(",")] if rows else None
     except ValueError as error:
         raise typer.BadParameter(f"--rows is {rows!r}; write numbers, as in 1,2,6.") from error
-    folder = out or Path("runs") / f"reproduce-{what.value}"
-    with graceful_interrupt() as interrupted:
-        done = reproduce(
-            what.value,
+    folder = out or Path("runs") / f"reproduce-{what}"
+    with graceful_interrupt(STOPPING) as interrupted, show_progress(quiet=quiet) as progress:
+        result = reproduce(
+            what,
             data=data,
             out=folder,
-            scale=scale.value,
+            scale=scale,
             rows=chosen_rows,
-            model=network(model or ("lenet-mnist" if what is What.mnist else "alexnet"), weights),
+            model=network(model or ("lenet-mnist" if what == "mnist" else "alexnet"), weights),
             other=network(to or "vgg16", to_weights),
             seed=seed,
-            say=(lambda line: None) if quiet else lambda line: stderr.print(line, soft_wrap=True),
+            progress=progress,
             stop=interrupted,
         )
-        stopped = interrupted()
+    return finish(result, json=json, quiet=quiet)
+
+
+def finish(result: Any, *, json: bool, quiet: bool) -> int:
+    """Shows the rows that are done, and returns the exit code."""
     if json:
-        print_json(
-            {"what": what.value, "scale": scale.value, "out": str(folder), "rows": [asdict(row) for row in done]}
-        )
+        print_json(result.summary())
     elif not quiet:
         table = Table(show_lines=True)
         for column in ("row", "experiment", "paper", "ours", "seconds"):
             table.add_column(column, justify="right" if column in ("row", "seconds") else "left")
-        for row in done:
+        for row in result.rows:
             table.add_row(str(row.row), row.experiment, row.paper, row.ours, f"{row.seconds:,.0f}")
         stdout.print(table)
-        stdout.print(f"table {folder / 'reproduction.md'}", soft_wrap=True)
-    return 130 if stopped else 0
+        stdout.print(f"table {result.folder.path / 'reproduction.md'}", soft_wrap=True)
+    return 0 if result.done else 130

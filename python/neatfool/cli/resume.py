@@ -1,37 +1,37 @@
 """`neatfool resume`."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from neatfool.cli import ascend, evolve, options, retrain
+from neatfool.cli import ascend, evolve, hypothesis, options, reproduce, retrain
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import generation_progress
 
-_WITHOUT_GENERATIONS = {"ascend": ascend.resume, "retrain": retrain.resume}
+_FINISH: dict[str, Callable[..., int]] = {
+    "evolve": evolve.finish,
+    "ascend": ascend.finish,
+    "retrain": retrain.finish,
+    "hypothesis": hypothesis.finish,
+    "reproduce": reproduce.finish,
+}
 
 
 def command(
     run: options.RunPath,
     generations: Annotated[
         int | None,
-        typer.Option(min=0, help="Generations to reach in all.", show_default="what the run was started with"),
+        typer.Option(min=0, help="Generations to reach in all.", show_default="what the run was last given"),
     ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
-    """Continue a run exactly as if it had never stopped."""
-    from neatfool.errors import ConfigError
+    """Continue whatever was begun in a folder, exactly as if it had never stopped."""
+    from neatfool.experiments.jobs import resume
     from neatfool.runs import RunFolder
-    from neatfool.search import build_config, resume
 
     folder = RunFolder.open(run)
-    if other := _WITHOUT_GENERATIONS.get(folder.manifest.command):
-        if generations is not None:
-            raise ConfigError(f"{run} was made by `neatfool {folder.manifest.command}`; leave out --generations.")
-        return other(run, json=json, quiet=quiet)
-    target = build_config(folder.config).generations if generations is None else generations
-    with graceful_interrupt() as interrupted, generation_progress(target, done=0, quiet=quiet) as progress:
-        result = resume(run, generations=target, on_generation=progress, stop=interrupted)
-    evolve.finish(result, json=json, quiet=quiet)
-    return 130 if result.generation < target else 0
+    made_by = folder.manifest.command
+    with graceful_interrupt() as interrupted, retrain.show_rounds(quiet=quiet) as progress:
+        result: Any = resume(folder, generations=generations, progress=progress, stop=interrupted)
+    return _FINISH[made_by](result, json=json, quiet=quiet)

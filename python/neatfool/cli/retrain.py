@@ -1,28 +1,18 @@
 """`neatfool retrain`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
 
 from neatfool.cli import options
-from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import print_json, print_places, stderr, stdout
+from neatfool.cli.interrupt import STOPPING, graceful_interrupt
+from neatfool.cli.output import print_json, print_places, show_progress, stderr, stdout
+from neatfool.shared.progress import OnProgress, Progress
 from neatfool.shared.text import percent
-
-STOPPING = "Stopping; the rounds done so far are kept. Press Ctrl-C again to stop at once."
-
-
-class Encoding(StrEnum):
-    """Choices of --encoding."""
-
-    cppn = "cppn"
-    direct = "direct"
-    both = "both"
 
 
 def command(
@@ -38,7 +28,9 @@ def command(
     rounds: Annotated[int, typer.Option(min=1, max=10_000, help="Retrainings.", show_default=False)],
     model: options.Model = "lenet-mnist",
     weights: options.Weights = None,
-    encoding: Annotated[Encoding, typer.Option(help="What fooling images are made of.")] = Encoding.cppn,
+    encoding: Annotated[
+        Literal["cppn", "direct", "both"], typer.Option(help="What fooling images are made of.")
+    ] = "cppn",
     share: Annotated[
         float, typer.Option(min=0.0001, max=0.9999, help="Largest share of fooling images in the training set.")
     ] = 0.5,
@@ -90,12 +82,12 @@ def command(
     quiet: options.Quiet = False,
 ) -> int:
     """Teach a classifier to tell fooling images, evolve new ones against it, and so on for some rounds."""
-    from neatfool.experiments import RetrainSettings, retrain
+    from neatfool.experiments.retraining import RetrainSettings, retrain
     from neatfool.models import load_classifier
     from neatfool.runs import default_path
 
     settings = RetrainSettings(
-        encoding=encoding.value,
+        encoding=encoding,
         images_per_class=images_per_class,
         generations=generations,
         batch=batch,
@@ -108,7 +100,7 @@ def command(
         distill=distill,
     )
     classifier = load_classifier(model, weights=options.stored_weights(weights), device=device)
-    with graceful_interrupt(STOPPING) as interrupted, _progress(quiet=quiet) as (say, show):
+    with graceful_interrupt(STOPPING) as interrupted, show_rounds(quiet=quiet) as progress:
         result = retrain(
             classifier,
             data,
@@ -116,53 +108,35 @@ def command(
             settings=settings,
             seed=seed,
             out=out or default_path(model, "retrain"),
-            on_progress=say,
-            on_round=show,
+            progress=progress,
             stop=interrupted,
         )
-    return _finish(result, json=json, quiet=quiet)
-
-
-def resume(run: Path, *, json: bool, quiet: bool) -> int:
-    """Does the rounds that an interrupted run has left, for `neatfool resume`."""
-    from neatfool.experiments import resume_retrain
-
-    with graceful_interrupt(STOPPING) as interrupted, _progress(quiet=quiet) as (say, show):
-        result = resume_retrain(run, on_progress=say, on_round=show, stop=interrupted)
-    return _finish(result, json=json, quiet=quiet)
+    return finish(result, json=json, quiet=quiet)
 
 
 @contextmanager
-def _progress(*, quiet: bool) -> Iterator[tuple[Callable[[str], None] | None, Callable[[Any], None] | None]]:
-    """What to call with what begins, and with every completed round."""
-    if quiet:
-        yield None, None
-        return
+def show_rounds(*, quiet: bool) -> Iterator[OnProgress]:
+    """`show_progress`, with a line for every completed round that stays."""
+    with show_progress(quiet=quiet) as show:
 
-    def show(done: Any) -> None:
-        caught = "" if done.caught is None else f"  held-out caught {percent(done.caught)}"
-        stderr.print(
-            f"DNN{done.round + 1}  median confidence {percent(done.median_confidence)}{caught}  "
-            f"test error {percent(done.test_error)}  {done.seconds:.0f} s",
-            soft_wrap=True,
-        )
+        def tell(now: Progress) -> None:
+            done = now.metrics
+            if "round" in done and not quiet:
+                caught = "" if done["caught"] is None else f"  held-out caught {percent(done['caught'])}"
+                stderr.print(
+                    f"DNN{done['round'] + 1}  median confidence {percent(done['median_confidence'])}{caught}  "
+                    f"test error {percent(done['test_error'])}  {done['seconds']:.0f} s",
+                    soft_wrap=True,
+                )
+            show(now)
 
-    if stderr.is_terminal:
-        with stderr.status("") as status:
-            yield status.update, show
-    else:
-        yield (lambda text: stderr.print(text, soft_wrap=True)), show
+        yield tell
 
 
-def _finish(result: Any, *, json: bool, quiet: bool) -> int:
+def finish(result: Any, *, json: bool, quiet: bool) -> int:
     """Draws the figures of a run, and says how it went and where everything is."""
-    from neatfool.experiments import write_rounds
-    from neatfool.report import write_run_pages
-
     path = result.folder.path
-    if result.rounds:
-        write_run_pages(result.folder)
-        write_rounds(result.folder, png=path / "rounds.png", html=path / "rounds.html")
+    result.write()
     summary = result.summary()
     if json:
         print_json(summary)

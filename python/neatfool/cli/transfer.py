@@ -7,7 +7,8 @@ import typer
 from rich.table import Table
 
 from neatfool.cli import options
-from neatfool.cli.output import count_progress, print_json, stdout
+from neatfool.cli.interrupt import STOPPING, graceful_interrupt
+from neatfool.cli.output import print_json, show_progress, stdout
 from neatfool.shared.text import percent
 
 
@@ -43,8 +44,7 @@ def command(
     quiet: options.Quiet = False,
 ) -> None:
     """Show a run's images to other classifiers: do they fool those too?"""
-    from neatfool.experiments import read_fooling_images, transfer_matrix
-    from neatfool.experiments.transfer.page import write_transfer
+    from neatfool.experiments.transfer import transfer
     from neatfool.models import load_classifier
 
     files = weights or ["default"] * len(to)
@@ -57,11 +57,10 @@ def command(
         load_classifier(name, weights=None if file == "default" else file, device=device)
         for name, file in zip(to, files, strict=True)
     ]
-    images = [read_fooling_images(run, targets[0].class_names) for run in runs]
-    with count_progress(quiet=quiet) as progress:
-        matrix = transfer_matrix(images, targets, progress=progress)
+    with graceful_interrupt(STOPPING) as interrupted, show_progress(quiet=quiet) as progress:
+        matrix = transfer(runs, targets, progress=progress, stop=interrupted)
     if out:
-        write_transfer(matrix, out)
+        matrix.write(out)
     if json:
         print_json({**matrix.summary(), "out": str(out) if out else None})
     elif not quiet:

@@ -1,7 +1,21 @@
 """What an image is made of."""
 
-from neatfool.encodings.base import Encoding, Population
+from neatfool.encodings.base import ENCODINGS, Arrays, Encoding, Population, Shape, Species
 from neatfool.encodings.cppn import Cppn, CppnPopulation
 from neatfool.encodings.direct import Direct, DirectPopulation
 
-__all__ = ["Cppn", "CppnPopulation", "Direct", "DirectPopulation", "Encoding", "Population"]
+register_encoding = ENCODINGS.register
+
+__all__ = [
+    "ENCODINGS",
+    "Arrays",
+    "Cppn",
+    "CppnPopulation",
+    "Direct",
+    "DirectPopulation",
+    "Encoding",
+    "Population",
+    "Shape",
+    "Species",
+    "register_encoding",
+]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from neatfool import _core
+from neatfool.encodings.base import ENCODINGS, Arrays, Shape
+from neatfool.shared.settings import Settings
 
 _KEEP_DISABLED = 0.75  # Stanley & Miikkulainen 2002, section 4.1
 
 
-class Cppn(BaseModel):
+@ENCODINGS.register
+class Cppn(Settings):
     """Settings of the CPPN encoding (paper section 2.3; Stanley 2007).
 
     Attributes:
@@ -32,8 +34,6 @@ class Cppn(BaseModel):
         delete_node_rate: chance that a child loses a hidden node with its connections.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: Literal["cppn"] = "cppn"
     coordinates: Literal["unit", "pixel"] = "unit"
     color: Literal["hls", "hsv"] = "hls"
@@ -47,7 +47,7 @@ class Cppn(BaseModel):
     add_node_rate: float = Field(default=0.5, ge=0, le=1)
     delete_node_rate: float = Field(default=0.2, ge=0, le=1)
 
-    parents: ClassVar[int] = 1
+    markings: ClassVar[bool] = True
 
     @field_validator("activations")
     @classmethod
@@ -57,27 +57,37 @@ class Cppn(BaseModel):
             raise ValueError(f"activations must be different names out of {', '.join(known)}")
         return names
 
-    def start(self, count: int, *, shape: tuple[int, int, int], seed: int, neat: bool) -> CppnPopulation:
+    def start(self, count: int, *, shape: Shape, seed: int, markings: bool = False) -> CppnPopulation:
         """Makes `count` random genomes: every input connected to every output, then `initial_mutations` rounds."""
-        genomes, innovations = _core.CppnGenomes.random(count, self, outputs=shape[0], keep_split=neat, seed=seed)
-        return CppnPopulation(self, genomes, innovations, shape=shape, seed=seed, neat=neat)
+        genomes, innovations = _core.CppnGenomes.random(count, self, outputs=shape[0], keep_split=markings, seed=seed)
+        return CppnPopulation(self, genomes, innovations, shape=shape, seed=seed, markings=markings)
 
-    def restore(
-        self, arrays: Mapping[str, NDArray[Any]], *, shape: tuple[int, int, int], seed: int, neat: bool
-    ) -> CppnPopulation:
+    def restore(self, arrays: Arrays, *, shape: Shape, seed: int, markings: bool = False) -> CppnPopulation:
         """Rebuilds a population from `CppnPopulation.arrays`."""
         parts = dict(arrays)
         next_innovation, next_node = (int(value) for value in parts.pop("counters"))
         innovations = _core.Innovations(next_innovation=next_innovation, next_node=next_node)
-        return CppnPopulation(self, _genomes(parts, shape[0]), innovations, shape=shape, seed=seed, neat=neat)
+        return CppnPopulation(self, _genomes(parts, shape[0]), innovations, shape=shape, seed=seed, markings=markings)
+
+    def species(self, count: int, settings: Any, arrays: Arrays | None = None) -> CppnSpecies:
+        """See `Encoding.species`: species by compatibility distance, steered to a number of them."""
+        if arrays is None:
+            return CppnSpecies([_core.SpeciesSet(settings) for _ in range(count)], settings)
+        texts = json.loads(arrays["species"].tobytes())
+        if len(texts) != count:
+            raise ValueError(f"species of {len(texts)} populations instead of {count}")
+        return CppnSpecies([_core.SpeciesSet.from_json(text) for text in texts], settings)
 
 
-def _genomes(arrays: Mapping[str, NDArray[Any]], outputs: int) -> _core.CppnGenomes:
+def _genomes(arrays: Arrays, outputs: int) -> _core.CppnGenomes:
     return _core.CppnGenomes.from_arrays(outputs, **{name: np.ascontiguousarray(a) for name, a in arrays.items()})
 
 
 class CppnPopulation:
     """A batch of CPPN genomes. Batches that descend from each other share one count of innovations."""
+
+    parents = 1
+    scalable = True
 
     def __init__(
         self,
@@ -85,20 +95,20 @@ class CppnPopulation:
         genomes: _core.CppnGenomes,
         innovations: _core.Innovations,
         *,
-        shape: tuple[int, int, int],
+        shape: Shape,
         seed: int,
-        neat: bool,
+        markings: bool,
     ) -> None:
         self.encoding = encoding
         self.genomes = genomes
         self.shape = shape
         self._innovations = innovations
         self._seed = seed
-        self._neat = neat
+        self._markings = markings
 
     def _with(self, genomes: _core.CppnGenomes) -> CppnPopulation:
         return CppnPopulation(
-            self.encoding, genomes, self._innovations, shape=self.shape, seed=self._seed, neat=self._neat
+            self.encoding, genomes, self._innovations, shape=self.shape, seed=self._seed, markings=self._markings
         )
 
     def __len__(self) -> int:
@@ -109,7 +119,7 @@ class CppnPopulation:
         children = self.genomes.vary(
             matings,
             self.encoding,
-            keep_split=self._neat,
+            keep_split=self._markings,
             keep_disabled=_KEEP_DISABLED,
             seed=self._seed,
             generation=generation,
@@ -128,12 +138,13 @@ class CppnPopulation:
             np.ascontiguousarray(slots, np.uint32), other.genomes, np.ascontiguousarray(indices, np.uint32)
         )
 
-    def relatives(self, arrays: Mapping[str, NDArray[Any]]) -> CppnPopulation:
-        """Another batch of the same run, sharing this one's count of innovations, from its `genomes.arrays()`."""
-        return self._with(_genomes(arrays, self.shape[0]))
+    def relatives(self, arrays: Arrays) -> CppnPopulation:
+        """See `Population.relatives`; they share this batch's count of innovations."""
+        genes = {name: values for name, values in arrays.items() if name != "counters"}
+        return self._with(_genomes(genes, self.shape[0]))
 
     def concatenate(self, *others: CppnPopulation) -> CppnPopulation:
-        """Copies of this batch and `others` as one."""
+        """See `Population.concatenate`."""
         return self._with(_core.CppnGenomes.concatenate([self.genomes, *(other.genomes for other in others)]))
 
     def render(self, out: NDArray[np.uint8], *, first: int = 0) -> None:
@@ -155,3 +166,46 @@ class CppnPopulation:
         """The genome's documented JSON form."""
         genome: dict[str, Any] = json.loads(self.genomes.json(index))
         return genome
+
+
+class CppnSpecies:
+    """Species by compatibility distance (Stanley & Miikkulainen 2002, sections 3.3 and 4.1)."""
+
+    def __init__(self, sets: list[_core.SpeciesSet], settings: Any) -> None:
+        self._sets = sets
+        self._settings = settings
+
+    def reproduce(
+        self,
+        population: CppnPopulation,
+        ends: NDArray[np.uint32],
+        fitness: NDArray[np.float32],
+        *,
+        children: NDArray[np.uint32],
+        seed: int,
+        generation: int,
+    ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        """See `Species.reproduce`."""
+        elites, matings = [], []
+        start = 0
+        for index, (one, end) in enumerate(zip(self._sets, ends.tolist(), strict=True)):
+            members = np.arange(start, end, dtype=np.uint32)
+            champions, planned = one.reproduce(
+                population.take(members).genomes,
+                fitness[start:end],
+                self._settings,
+                children=int(children[index]),
+                seed=seed,
+                generation=generation,
+                index=index,
+            )
+            elites.append(members[champions])
+            planned[:, :2] = members[planned[:, :2]]
+            matings.append(planned)
+            start = end
+        return np.concatenate(elites), np.concatenate(matings)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """See `Species.arrays`."""
+        texts = json.dumps([one.json() for one in self._sets]).encode()
+        return {"species": np.frombuffer(texts, np.uint8)}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from neatfool import _core
+from neatfool.encodings.base import ENCODINGS, Arrays, Shape, Species
+from neatfool.errors import ConfigError
+from neatfool.shared.settings import Settings
 
 
-class Direct(BaseModel):
+@ENCODINGS.register
+class Direct(Settings):
     """Settings of the direct encoding (paper section 2.3).
 
     Attributes:
@@ -24,8 +27,6 @@ class Direct(BaseModel):
         halve_every: generations after which the mutation rate halves, again and again; None keeps it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: Literal["direct"] = "direct"
     color: Literal["hls", "hsv"] = "hls"
     mutation_rate: float = Field(default=0.1, ge=0, le=1)
@@ -34,31 +35,34 @@ class Direct(BaseModel):
     crossover_eta: float = Field(default=10, gt=0, le=1000)
     halve_every: int | None = Field(default=None, ge=1)
 
-    parents: ClassVar[int] = 2
+    markings: ClassVar[bool] = False
 
-    def start(self, count: int, *, shape: tuple[int, int, int], seed: int, neat: bool) -> DirectPopulation:
+    def start(self, count: int, *, shape: Shape, seed: int, markings: bool = False) -> DirectPopulation:
         """Makes `count` images of uniform noise."""
-        del neat  # a genome of pixels has no topology to mark
+        del markings  # a genome of pixels has no topology to mark
         length = shape[0] * shape[1] * shape[2]
         return DirectPopulation(self, _core.DirectGenomes.random(count, length=length, seed=seed), shape, seed=seed)
 
-    def restore(
-        self, arrays: Mapping[str, NDArray[Any]], *, shape: tuple[int, int, int], seed: int, neat: bool
-    ) -> DirectPopulation:
+    def restore(self, arrays: Arrays, *, shape: Shape, seed: int, markings: bool = False) -> DirectPopulation:
         """Rebuilds a population from `DirectPopulation.arrays`."""
-        del neat
+        del markings
         genes = np.ascontiguousarray(arrays["genes"])
         if genes.ndim != 2 or genes.shape[1] != shape[0] * shape[1] * shape[2]:
             raise ValueError(f"genes of shape {genes.shape} do not make images of shape {shape}")
         return DirectPopulation(self, _core.DirectGenomes.from_array(genes), shape, seed=seed)
 
+    def species(self, count: int, settings: Any, arrays: Arrays | None = None) -> Species:
+        """See `Encoding.species`; a genome of pixels has no topology to compare."""
+        raise ConfigError("The direct encoding has no species; choose the cppn encoding, or the map-elites strategy.")
+
 
 class DirectPopulation:
     """A batch of directly encoded images."""
 
-    def __init__(
-        self, encoding: Direct, genomes: _core.DirectGenomes, shape: tuple[int, int, int], *, seed: int
-    ) -> None:
+    parents = 2
+    scalable = False
+
+    def __init__(self, encoding: Direct, genomes: _core.DirectGenomes, shape: Shape, *, seed: int) -> None:
         self.encoding = encoding
         self.genomes = genomes
         self.shape = shape
@@ -85,6 +89,15 @@ class DirectPopulation:
         self.genomes.put(
             np.ascontiguousarray(slots, np.uint32), other.genomes, np.ascontiguousarray(indices, np.uint32)
         )
+
+    def concatenate(self, *others: DirectPopulation) -> DirectPopulation:
+        """See `Population.concatenate`."""
+        genes = np.concatenate([self.genomes.array(), *(other.genomes.array() for other in others)])
+        return self._with(_core.DirectGenomes.from_array(genes))
+
+    def relatives(self, arrays: Arrays) -> DirectPopulation:
+        """See `Population.relatives`."""
+        return self.encoding.restore(arrays, shape=self.shape, seed=self._seed)
 
     def render(self, out: NDArray[np.uint8], *, first: int = 0) -> None:
         """See `Population.render`."""

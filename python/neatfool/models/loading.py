@@ -193,3 +193,21 @@ def _stored_names(metadata: dict[str, str], n_classes: int) -> list[str] | None:
         return None
     fits = isinstance(names, list) and len(names) == n_classes and all(isinstance(name, str) for name in names)
     return names if fits else None
+
+
+def as_classifier(source: Any) -> Classifier:
+    """A classifier as it is, or the one of a name.
+
+    Raises:
+        ModelError: it is neither, or cannot be loaded.
+    """
+    if isinstance(source, Classifier):
+        return source
+    if isinstance(source, str):
+        return load_classifier(source)
+    if isinstance(source, nn.Module):
+        raise ModelError(
+            f"{type(source).__name__} is a bare torch module; pass neatfool.Classifier(module, input_size=..., mean=..., "
+            "std=...), which says how images reach it."
+        )
+    raise ModelError(f"A {type(source).__name__} is no classifier; pass a neatfool.Classifier or a model's name.")

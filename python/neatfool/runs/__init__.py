@@ -1,16 +1,45 @@
 """The run folder: everything a run leaves on disk, written so that a crash at any moment leaves it readable."""
 
 from neatfool.runs.checkpoint import expect
+from neatfool.runs.elites import Elites, elite_arrays, read_elites
 from neatfool.runs.folder import Elite, RunFolder, default_path, setting_name
+from neatfool.runs.identity import check_same, describe
+from neatfool.runs.job import (
+    Job,
+    StopRequestedError,
+    begin_folder,
+    check_command,
+    continue_folder,
+    read_count,
+    read_rows,
+    read_seconds,
+    read_settings,
+    run_job,
+)
 from neatfool.runs.manifest import COMMAND_LINE_LIMIT, SCHEMA_VERSION, Manifest
 
 __all__ = [
     "COMMAND_LINE_LIMIT",
     "SCHEMA_VERSION",
     "Elite",
+    "Elites",
+    "Job",
     "Manifest",
     "RunFolder",
+    "StopRequestedError",
+    "begin_folder",
+    "check_command",
+    "check_same",
+    "continue_folder",
     "default_path",
+    "describe",
+    "elite_arrays",
     "expect",
+    "read_count",
+    "read_elites",
+    "read_rows",
+    "read_seconds",
+    "read_settings",
+    "run_job",
     "setting_name",
 ]

@@ -90,12 +90,12 @@ class RunFolder:
         path = Path(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
+            if not _is_unused(path):
                 raise RunError(
                     f"{path} already holds files; choose another --out or continue it with `neatfool resume`."
                 )
-            (path / "checkpoint").mkdir()
-            (path / "images").mkdir()
+            (path / "checkpoint").mkdir(exist_ok=True)
+            (path / "images").mkdir(exist_ok=True)
         except FileExistsError as error:
             raise RunError(f"{path} is a file; choose another --out.") from error
         except OSError as error:
@@ -107,6 +107,11 @@ class RunFolder:
         details.write(path / MANIFEST)
         return cls(path, tomllib.loads(text), details)
 
+    @staticmethod
+    def exists(path: Path) -> bool:
+        """Whether there is a run in a folder, finished or not."""
+        return (path / MANIFEST).exists()
+
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the run in a folder.
@@ -117,7 +122,7 @@ class RunFolder:
         path = Path(path)
         if not path.exists():
             raise RunError(f"There is no run folder {path}.")
-        if not path.is_dir() or not (path / MANIFEST).exists():
+        if not path.is_dir() or not cls.exists(path):
             raise RunError(f"{path} is not a run folder: it has no {MANIFEST}.")
         manifest = Manifest.read(_inside(path, MANIFEST))
         config_path = _inside(path, CONFIG)
@@ -126,6 +131,17 @@ class RunFolder:
         except (ValueError, RecursionError) as error:
             raise RunError(f"{config_path} is not valid TOML ({error}).") from error
         return cls(path, config, manifest)
+
+    def update_config(self, **changes: Any) -> None:
+        """Replace some settings in ``config.toml``, as when a run is given a further target.
+
+        Raises:
+            RunError: the file cannot be written.
+        """
+        text = tomli_w.dumps({**self.config, **_without_none(changes)})
+        with replacing(_inside(self.path, CONFIG)) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        self.config = tomllib.loads(text)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -187,14 +203,13 @@ class RunFolder:
         return rows
 
     def truncate_metrics(self, generation: int) -> None:
-        """Drop the lines of later generations than ``generation``, which a resumed run writes again."""
+        """Drop the lines of later generations than ``generation``, which a resumed run writes again, and of none."""
         path = _inside(self.path, METRICS)
-        kept = []
-        for number, row in enumerate(self.metrics(), 1):
-            if not isinstance(row_generation := row.get("generation"), int):
-                raise RunError(f"{path}, line {number}, names no generation.")
-            if row_generation <= generation:
-                kept.append(to_json(row) + "\n")
+        kept = [
+            to_json(row) + "\n"
+            for row in self.metrics()
+            if type(row.get("generation")) is int and row["generation"] <= generation
+        ]
         with replacing(path) as temporary:
             temporary.write_text("".join(kept), encoding="utf-8")
 
@@ -349,6 +364,15 @@ def setting_name(config: Mapping[str, Any], key: str) -> str | None:
     if isinstance(value, Mapping):
         value = value.get("name")
     return None if value is None else str(value)
+
+
+def _is_unused(path: Path) -> bool:
+    """Whether a folder holds nothing but what `create` leaves if it is killed."""
+    leftover = {CONFIG, f".{CONFIG}.tmp", f".{MANIFEST}.tmp"}
+    return all(
+        part.name in leftover or (part.name in ("checkpoint", "images") and part.is_dir() and not any(part.iterdir()))
+        for part in path.iterdir()
+    )
 
 
 def _inside(root: Path, name: str) -> Path:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from neatfool.errors import RunError
 from neatfool.shared.files import MIB, parse_json, read_bytes, replacing, to_json
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the run folder's files. It grows when an older neatfool could no longer read them."""
 
 MANIFEST_LIMIT = 16 * MIB
@@ -31,7 +31,8 @@ class Manifest(BaseModel):
         class_names: names of all the classes the classifier knows, by index.
         image_shape: (channels, height, width) of the run's images; channels is 1 or 3.
         preprocessing: how images are scaled and normalised for the classifier.
-        weights_hash: hash of the classifier's weights.
+        weights_hash: hash of the classifier's weights; None for another kind of judge.
+        fingerprint: see `Classifier.fingerprint`; None for another kind of judge, and in runs of schema 1.
         command_line: a shell command that repeats the run, where ``config.toml`` alone does not say it.
         versions: version of neatfool, python, torch and numpy.
         platform: operating system and processor.
@@ -48,6 +49,7 @@ class Manifest(BaseModel):
     image_shape: tuple[Literal[1, 3], _Side, _Side]
     preprocessing: dict[str, Any] = Field(default_factory=dict)
     weights_hash: _Text | None = None
+    fingerprint: _Text | None = None
     command_line: Annotated[str, Field(max_length=COMMAND_LINE_LIMIT)] | None = None
     versions: dict[str, _Text] = Field(
         default_factory=lambda: {

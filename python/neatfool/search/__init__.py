@@ -1,53 +1,59 @@
 """How images are found."""
 
-from neatfool.search.archive import Archive, confidence_statistics
-from neatfool.search.config import (
-    PRESETS,
-    EvolveConfig,
-    MapElites,
-    ModelConfig,
-    Neat,
-    build_config,
-    check_settings,
-    read_config,
-)
+from neatfool.search.archive import Archive, Elite, confidence_statistics
+from neatfool.search.config import EvolveConfig, build_config, read_config
 from neatfool.search.inspection import draw_elite, inspect_elite, inspect_run
+from neatfool.search.judge import FunctionJudge, Judge, StreamingJudge
 from neatfool.search.lineage import Birth, Lineage
-from neatfool.search.run import (
-    Run,
-    classifier_of,
-    describe_classifier,
-    evolve,
-    image_shape,
-    load_model,
-    load_run,
-    model_of,
-    resume,
+from neatfool.search.objective import Confidence, Objective, register_objective
+from neatfool.search.presets import PRESETS
+from neatfool.search.run import Run, as_judge, chosen_classes, evolve, load_judge, load_run, load_search, ranges, resume
+from neatfool.search.search import Search
+from neatfool.search.strategies import MapElites, Neat
+from neatfool.search.strategy import (
+    SMALL_CLASSIFIER,
+    Offspring,
+    Setting,
+    Strategy,
+    StrategySettings,
+    register_strategy,
 )
 
 __all__ = [
     "PRESETS",
+    "SMALL_CLASSIFIER",
     "Archive",
     "Birth",
+    "Confidence",
+    "Elite",
     "EvolveConfig",
+    "FunctionJudge",
+    "Judge",
     "Lineage",
     "MapElites",
-    "ModelConfig",
     "Neat",
+    "Objective",
+    "Offspring",
     "Run",
+    "Search",
+    "Setting",
+    "Strategy",
+    "StrategySettings",
+    "StreamingJudge",
+    "as_judge",
     "build_config",
-    "check_settings",
-    "classifier_of",
+    "chosen_classes",
     "confidence_statistics",
-    "describe_classifier",
     "draw_elite",
     "evolve",
-    "image_shape",
     "inspect_elite",
     "inspect_run",
-    "load_model",
+    "load_judge",
     "load_run",
-    "model_of",
+    "load_search",
+    "ranges",
     "read_config",
+    "register_objective",
+    "register_strategy",
     "resume",
 ]

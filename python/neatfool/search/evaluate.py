@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from neatfool.classifiers import Classifier
-from neatfool.encodings import Population
+from neatfool.encodings import Population, Shape
+from neatfool.errors import ModelError
+from neatfool.search.judge import Confidences, Images, Judge, StreamingJudge
 
 _DRAWN_BYTES = 2**20
 
 
 @dataclass
 class Profile:
-    """Seconds of wall time spent in each stage of a run; `render` counts only the time the network had to wait for pixels.
+    """Seconds of wall time spent in each stage of a run; `render` counts only the time the judge had to wait for pixels.
 
     A stage inside another one is not counted twice.
     """
@@ -45,36 +46,42 @@ class Profile:
 
 
 class Evaluator:
-    """Draws and classifies batches of genomes.
+    """Draws batches of genomes and has them judged.
 
     A GPU works on one chunk while the next is drawn into another buffer. On a CPU both would want the same cores, and
-    slow each other down; there about a megabyte of pictures, whole chunks, is drawn by all threads, and then classified.
-    The confidences depend on the genomes alone: every chunk has the classifier's own fixed size, whatever the timing.
+    slow each other down; there about a megabyte of pictures, whole chunks, is drawn by all threads, and then judged.
+    The confidences depend on the genomes alone: every chunk has the judge's own fixed size, whatever the timing.
     """
 
-    def __init__(self, classifier: Classifier, profile: Profile) -> None:
-        self._classifier = classifier
+    def __init__(self, judge: Judge, profile: Profile) -> None:
+        self._judge = judge
+        self._streaming = judge if isinstance(judge, StreamingJudge) else _Streamed(judge)
         self._profile = profile
         self._drawer = ThreadPoolExecutor(1, thread_name_prefix="neatfool-draw")
-        chunk = classifier.image_buffer()
-        if classifier.device.type == "cpu":
+        chunk = self._streaming.image_buffer()
+        if self._streaming.draws_ahead:
+            self._chunks: Callable[[Population], Iterator[Images]] = self._ahead
+            self._buffers = [chunk, self._streaming.image_buffer()]
+        else:
             self._chunks = self._in_turn
             self._buffers = [np.concatenate([chunk] * max(1, _DRAWN_BYTES // chunk.nbytes))]
-        else:
-            self._chunks = self._ahead
-            self._buffers = [chunk, classifier.image_buffer()]
 
-    def __call__(self, genomes: Population) -> NDArray[np.float32]:
+    def __call__(self, genomes: Population) -> Confidences:
         """Scores every genome on every class.
 
         Returns:
-            Softmax confidences, shape (N, classes), float32.
+            Confidences, shape (N, classes), float32.
+
+        Raises:
+            ModelError: the judge returned something else than finite numbers of this shape.
         """
         with self._profile.stage("classify"):
-            return self._classifier.stream_confidences(self._chunks(genomes))
+            return check_confidences(
+                self._streaming.stream_confidences(self._chunks(genomes)), self._judge, len(genomes)
+            )
 
-    def _in_turn(self, genomes: Population) -> Iterator[NDArray[np.uint8]]:
-        chunk, (buffer,) = self._classifier.chunk, self._buffers
+    def _in_turn(self, genomes: Population) -> Iterator[Images]:
+        chunk, (buffer,) = self._streaming.chunk, self._buffers
         for first in range(0, len(genomes), len(buffer)):
             drawn = buffer[: len(genomes) - first]
             with self._profile.stage("render"):
@@ -82,11 +89,11 @@ class Evaluator:
             for start in range(0, len(drawn), chunk):
                 yield drawn[start : start + chunk]
 
-    def _ahead(self, genomes: Population) -> Iterator[NDArray[np.uint8]]:
-        chunk = self._classifier.chunk
+    def _ahead(self, genomes: Population) -> Iterator[Images]:
+        chunk = self._streaming.chunk
         starts = range(0, len(genomes), chunk)
 
-        def draw(number: int) -> NDArray[np.uint8]:
+        def draw(number: int) -> Images:
             out = self._buffers[number % 2][: len(genomes) - starts[number]]
             genomes.render(out, first=starts[number])
             return out
@@ -102,3 +109,42 @@ class Evaluator:
     def close(self) -> None:
         """Ends the drawing thread."""
         self._drawer.shutdown()
+
+
+def check_confidences(scores: NDArray[np.floating], judge: Judge, count: int) -> Confidences:
+    """Confidences as the search takes them, float32 (count, classes).
+
+    Raises:
+        ModelError: they have another shape, or are no finite numbers; NaN would win every comparison and hold a cell for good.
+    """
+    wanted = (count, len(judge.class_names))
+    if not isinstance(scores, np.ndarray) or scores.shape != wanted:
+        returned = f"shape {scores.shape}" if isinstance(scores, np.ndarray) else f"a {type(scores).__name__}"
+        raise ModelError(f"{judge.name} returned {returned} for {count} images instead of {wanted}; mend the model.")
+    scores = scores.astype(np.float32, copy=False)
+    if not np.isfinite(scores).all():
+        image = int(np.flatnonzero(~np.isfinite(scores).all(1))[0])
+        raise ModelError(
+            f"{judge.name} returned infinite or undefined numbers, first for image {image} of {count}; check its weights, "
+            "its normalisation and, in 16 bits, its --precision."
+        )
+    return scores
+
+
+class _Streamed:
+    """Any judge, shown images a chunk of its own memory at a time."""
+
+    draws_ahead = False
+
+    def __init__(self, judge: Judge) -> None:
+        self.name = judge.name
+        self.image_shape: Shape = judge.image_shape
+        self.class_names = judge.class_names
+        self.confidences = judge.confidences
+        self.chunk = max(1, _DRAWN_BYTES // int(np.prod(judge.image_shape)))
+
+    def image_buffer(self) -> Images:
+        return np.empty((self.chunk, *self.image_shape), np.uint8)
+
+    def stream_confidences(self, chunks: Iterable[Images]) -> Confidences:
+        return np.concatenate([check_confidences(self.confidences(images), self, len(images)) for images in chunks])

@@ -7,25 +7,25 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from neatfool.classifiers import find_class
-from neatfool.encodings import CppnPopulation
-from neatfool.errors import ModelError
+from neatfool.errors import ConfigError
 from neatfool.runs import RunFolder
-from neatfool.search.archive import Archive
 from neatfool.search.run import load_search
+from neatfool.shared.pixels import for_looking
+
+_LARGEST_SIDE = 16384
 
 
 def inspect_run(folder: RunFolder) -> dict[str, Any]:
     """Every elite of a run with its confidence, ready for JSON."""
-    config, strategy, generation = load_search(folder)
-    archive, names = strategy.archive, folder.manifest.class_names
+    config, search, _ = load_search(folder)
+    archive, names = search.archive, folder.manifest.class_names
     return {
         "run": str(folder.path),
         "model": folder.manifest.model,
         "encoding": config.encoding.name,
         "strategy": config.strategy.name,
         "seed": config.seed,
-        "generation": generation,
+        "generation": search.generation,
         **archive.statistics(),
         "elites": [
             {
@@ -47,11 +47,11 @@ def inspect_elite(folder: RunFolder, class_name: str) -> dict[str, Any]:
         ModelError: no class, or several, are called so.
         RunError: the folder is damaged.
     """
-    _, strategy, _ = load_search(folder)
-    archive, names = strategy.archive, folder.manifest.class_names
-    cell = _cell(folder, archive, class_name)
+    _, search, _ = load_search(folder)
+    archive, names = search.archive, folder.manifest.class_names
+    cell = archive.cell(class_name)
     held = archive.classes[archive.ids == archive.ids[cell]]
-    lineage = strategy.lineage.ancestry(int(archive.ids[cell]))
+    lineage = search.lineage.ancestry(int(archive.ids[cell]))
     return {
         "run": str(folder.path),
         "class": int(archive.classes[cell]),
@@ -80,37 +80,32 @@ def draw_elite(folder: RunFolder, class_name: str, *, size: int | None = None) -
     Args:
         folder: the run.
         class_name: an index or (part of) a class name.
-        size: shorter side in pixels; by default as evolved. A CPPN is drawn anew, other genomes are enlarged pixel by pixel.
+        size: shorter side in pixels; by default as evolved. A scalable genome, such as a CPPN, is drawn anew, others are
+            enlarged pixel by pixel.
 
     Returns:
         The class index and the picture.
 
     Raises:
         ModelError: no class, or several, are called so.
+        ConfigError: the picture would be too large.
         RunError: the folder is damaged.
     """
-    _, strategy, _ = load_search(folder)
-    archive = strategy.archive
-    cell = _cell(folder, archive, class_name)
-    genome = archive.genomes.take(np.array([cell]))
+    _, search, _ = load_search(folder)
+    archive = search.archive
+    cell = archive.cell(class_name)
+    genome = archive.genomes.take(np.array([cell], np.uint32))
     channels, height, width = genome.shape
     scale = (size or min(height, width)) / min(height, width)
     drawn = (round(height * scale), round(width * scale))
-    redraw = isinstance(genome, CppnPopulation)
-    out = np.empty((1, channels, *(drawn if redraw else (height, width))), np.uint8)
+    if max(drawn) > _LARGEST_SIDE:
+        raise ConfigError(
+            f"A picture of {drawn[1]} x {drawn[0]} pixels is too large; choose a --size of at most "
+            f"{_LARGEST_SIDE * min(height, width) // max(height, width)}."
+        )
+    out = np.empty((1, channels, *(drawn if genome.scalable else (height, width))), np.uint8)
     genome.render(out)
-    picture = Image.fromarray(out[0, 0] if channels == 1 else np.ascontiguousarray(out[0].transpose(1, 2, 0)))
-    if not redraw:
+    picture = Image.fromarray(for_looking(out)[0])
+    if not genome.scalable:
         picture = picture.resize((drawn[1], drawn[0]), Image.Resampling.NEAREST)
     return int(archive.classes[cell]), picture
-
-
-def _cell(folder: RunFolder, archive: Archive[Any], class_name: str) -> int:
-    class_index = find_class(folder.manifest.class_names, class_name)
-    cells = np.flatnonzero(archive.classes == class_index)
-    if not len(cells):
-        raise ModelError(
-            f"The run {folder.path} evolved nothing for class {class_index}, {folder.manifest.class_names[class_index]}; "
-            "`neatfool inspect` lists the classes it has."
-        )
-    return int(cells[0])

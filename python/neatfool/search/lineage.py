@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neatfool.errors import RunError
+
 _FIELDS = 5
 
 
@@ -31,14 +33,46 @@ class Birth:
 class Lineage:
     """The births of all living individuals and their ancestors."""
 
-    def __init__(self, births: NDArray[np.int64] | None = None) -> None:
-        """Starts empty, or from the rows `array` returned."""
+    def __init__(self) -> None:
         self._births: dict[int, tuple[int, int, int, int]] = {}
-        if births is not None:
-            self._births = {int(row[0]): (int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in births}
+
+    @classmethod
+    def restored(cls, births: NDArray[np.int64], *, generation: int, classes: int) -> Lineage:
+        """A lineage from the rows that `array` returned, which may come from a stranger.
+
+        Args:
+            births: shape (N, 5).
+            generation: the last generation of the run.
+            classes: number of all classes.
+
+        Raises:
+            RunError: an individual is recorded twice, is not younger than its parents, or descends from nobody recorded.
+        """
+        ids, parents, generations, drawn_for = births[:, 0], births[:, 1:3], births[:, 3], births[:, 4]
+        known = np.isin(parents, ids) | (parents == -1)
+        sound = (
+            (np.diff(ids) > 0).all()
+            and (ids >= 0).all()
+            and known.all()
+            and (parents < ids[:, None]).all()
+            and ((generations >= 0) & (generations <= generation)).all()
+            and ((drawn_for >= -1) & (drawn_for < classes)).all()
+        )
+        if not sound:
+            raise RunError("The checkpoint's lineage contradicts itself; it is damaged.")
+        lineage = cls()
+        for individual, first, second, made, class_index in births.tolist():
+            lineage._births[individual] = (first, second, made, class_index)
+        return lineage
 
     def __len__(self) -> int:
         return len(self._births)
+
+    def __contains__(self, individual: int) -> bool:
+        return individual in self._births
+
+    def __repr__(self) -> str:
+        return f"<Lineage of {len(self):,} individuals>"
 
     def add(
         self, ids: Iterable[int], parents: Iterable[tuple[int, int]], classes: Iterable[int], *, generation: int

@@ -2,94 +2,119 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from neatfool.classifiers import Classifier
-from neatfool.encodings import Cppn, Direct
-from neatfool.errors import ConfigError, RunError
-from neatfool.models import load_classifier
-from neatfool.runs import RunFolder, expect
+from neatfool.classifiers import Classifier, find_class
+from neatfool.encodings import Encoding
+from neatfool.errors import ConfigError, ModelError, RunError
+from neatfool.models import ModelConfig, as_classifier
+from neatfool.runs import (
+    RunFolder,
+    begin_folder,
+    check_command,
+    check_same,
+    continue_folder,
+    describe,
+    read_count,
+    read_rows,
+    read_seconds,
+    read_settings,
+    run_job,
+)
 from neatfool.search.archive import Archive
-from neatfool.search.config import EvolveConfig, MapElites, ModelConfig, Neat, build_config
+from neatfool.search.config import EvolveConfig, build_config
 from neatfool.search.evaluate import Evaluator, Profile
+from neatfool.search.judge import Judge
 from neatfool.search.lineage import Lineage
-from neatfool.search.strategies.map_elites import MapElitesSearch
-from neatfool.search.strategies.neat import NeatSearch
-from neatfool.search.strategy import Strategy
+from neatfool.search.objective import Objective
+from neatfool.search.search import Search
+from neatfool.search.strategy import StrategySettings
+from neatfool.shared.progress import OnProgress, Progress, Stop
+from neatfool.shared.text import percent
 
-SMALL_CLASSIFIER = 100
-"""Up to this many classes the default batch is that of the paper's MNIST runs."""
-_CHECKPOINT_SECONDS = 60.0
-_PRUNE_EVERY = 100
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
-Metrics = dict[str, float | int]
+COMMAND = "evolve"
+
+Metrics = dict[str, Any]
 
 
 class Run:
-    """A search in progress or done.
+    """A search with its judge and, maybe, its folder: in progress, or done.
 
     Attributes:
         config: its settings.
-        classifier: the network being fooled.
-        archive: the elites: `run.archive.confidence` is float32 of shape (classes,).
-        lineage: who descends from whom.
-        generation: the last complete generation; 0 is the random start.
+        judge: what is being fooled.
+        search: the search itself.
         metrics: one dictionary a generation, as in `metrics.jsonl`.
         folder: where it is written, or None.
         profile: where the time went.
+        seconds: wall time spent on it.
     """
 
     def __init__(
         self,
         config: EvolveConfig,
-        classifier: Classifier,
-        strategy: Strategy,
+        judge: Judge,
+        search: Search,
         *,
-        generation: int,
-        metrics: list[Metrics],
         folder: RunFolder | None,
-        profile: Profile,
+        metrics: list[Metrics] | None = None,
+        seconds: float = 0.0,
     ) -> None:
         self.config = config
-        self.classifier = classifier
-        self.generation = generation
-        self.metrics = metrics
+        self.judge = judge
+        self.search = search
+        self.metrics = metrics or []
         self.folder = folder
-        self.profile = profile
-        self._strategy = strategy
+        self.profile = Profile()
+        self.seconds = seconds
+        self._target = config.generations
+        self._evaluator: Evaluator | None = None
 
     @property
-    def archive(self) -> Archive[Any]:
-        """The elites."""
-        return self._strategy.archive
+    def classifier(self) -> Any:
+        """The judge, which is a `Classifier` unless the run was begun with another kind."""
+        return self.judge
+
+    @property
+    def archive(self) -> Archive:
+        """The elites: `run.archive.confidence` is float32 of shape (classes,)."""
+        return self.search.archive
 
     @property
     def lineage(self) -> Lineage:
         """Who descends from whom."""
-        return self._strategy.lineage
+        return self.search.lineage
+
+    @property
+    def generation(self) -> int:
+        """The last complete generation; 0 is the random start."""
+        return self.search.generation
 
     @property
     def evaluations(self) -> int:
         """Images judged so far."""
-        start, batch = population_sizes(self.config, len(self.archive))
-        return start + self.generation * batch
+        return self.search.evaluations
+
+    @property
+    def done(self) -> bool:
+        """Whether it has reached its number of generations."""
+        return self.generation >= self._target
 
     def summary(self) -> dict[str, Any]:
         """The result in one JSON-ready dictionary, as `neatfool evolve --json` prints it."""
-        seconds = float(self.metrics[-1]["seconds"])
-        stages = {name: round(value, 4) for name, value in self.profile.seconds.items()}
         spent = sum(self.profile.seconds.values())
         return {
             "run": str(self.folder.path) if self.folder else None,
-            "model": self.classifier.name,
+            "model": self.judge.name,
             "encoding": self.config.encoding.name,
             "strategy": self.config.strategy.name,
             "seed": self.config.seed,
@@ -97,191 +122,195 @@ class Run:
             "evaluations": self.evaluations,
             "classes": len(self.archive),
             **self.archive.statistics(),
-            "seconds": round(seconds, 3),
-            "evaluations_per_second": round(self.evaluations / seconds, 1) if seconds else None,
-            "profile": stages,
+            "seconds": round(self.seconds, 3),
+            "evaluations_per_second": round(self.evaluations / self.seconds, 1) if self.seconds else None,
+            "profile": {name: round(value, 4) for name, value in self.profile.seconds.items()},
             "classify_share": round(self.profile.seconds["classify"] / spent, 4) if spent else None,
         }
 
-    def advance(self, generations: int, *, stop: Callable[[], bool] | None = None) -> None:
-        """Evolves on, up to generation `generations`."""
-        evaluator = Evaluator(self.classifier, self.profile)
-        try:
-            self._advance(evaluator, generations, None, stop)
-        finally:
-            evaluator.close()
+    def advance(self, generations: int, *, progress: OnProgress | None = None, stop: Stop | None = None) -> None:
+        """Evolves on, up to generation `generations`. A run folder is locked meanwhile, and remembers the new target.
 
-    def save(self) -> None:
-        """Writes checkpoint and pictures into the run folder, if there is one."""
+        Raises:
+            ModelError: the judge returned no finite numbers.
+            RunError: another process holds the folder, it cannot be written, or another process took it further.
+        """
         if self.folder is None:
+            self._run(generations, progress, stop)
             return
-        with self.profile.stage("write"):
-            self._save_checkpoint(self.folder)
-            classes = self.archive.classes.tolist()
-            self.folder.write_images(dict(zip(classes, self.archive.pixels(), strict=True)))
+        with continue_folder(self.folder, COMMAND):
+            _, metadata = self.folder.load_checkpoint(())
+            if read_count(self.folder, metadata, "generation") != self.generation:
+                raise RunError(f"{self.folder.path} was continued by another process; open it again with resume.")
+            self._run(generations, progress, stop)
 
-    def _save_checkpoint(self, folder: RunFolder) -> None:
-        self.lineage.prune(self._strategy.living().tolist())
-        archive = self.archive
-        genomes = {f"archive.genomes.{name}": values for name, values in archive.genomes.arrays().items()}
-        state = {f"strategy.{name}": values for name, values in self._strategy.arrays().items()}
-        arrays = {
-            "archive.classes": archive.classes,
-            "archive.confidence": archive.confidence,
-            "archive.id": archive.ids,
-            "archive.generation": archive.generation,
-            "lineage": self.lineage.array(),
+    def _run(self, generations: int, progress: OnProgress | None, stop: Stop | None) -> None:
+        self._target = generations
+        self.config = self.config.model_copy(update={"generations": max(generations, self.config.generations)})
+        if self.folder and self.folder.config.get("generations") != self.config.generations:
+            self.folder.update_config(generations=self.config.generations)
+        # Generation 0 is always made, so that there is a result.
+        asked = None if stop is None else lambda: self.generation >= 0 and stop()
+        self._evaluator = Evaluator(self.judge, self.profile)
+        try:
+            run_job(self, progress=progress, stop=asked)
+        finally:
+            self._evaluator.close()
+
+    def step(self, progress: OnProgress, stop: Stop) -> Metrics:
+        """Makes the next generation; see `Job.step`."""
+        assert self._evaluator is not None  # noqa: S101  # `_run` made it
+        with self.profile.stage("vary"):
+            genomes = self.search.ask_genomes()
+        scores = self._evaluator(genomes)
+        with self.profile.stage("select"):
+            improved = self.search.tell(scores)
+        row: Metrics = {
+            "generation": self.generation,
+            "evaluations": self.evaluations,
+            **self.archive.statistics(),
+            "improved": improved,
         }
-        folder.save_checkpoint({**arrays, **genomes, **state}, {"generation": str(self.generation)})
+        self.metrics.append(row)
+        return row
 
-    def _advance(
-        self,
-        evaluator: Evaluator,
-        generations: int,
-        on_generation: Callable[[Metrics], None] | None,
-        stop: Callable[[], bool] | None,
-    ) -> None:
-        """Runs up to generation `generations`, or until `stop` says so, writing as it goes."""
-        strategy, profile = self._strategy, self.profile
-        before = float(self.metrics[-1]["seconds"])
-        begin = time.perf_counter()
-        saved = -math.inf
-        while self.generation < generations and not (stop and stop()):
-            generation = self.generation + 1
-            first_id = self.evaluations
-            with profile.stage("vary"):
-                proposal = strategy.propose(generation)
-            scores = evaluator(proposal.children)
-            with profile.stage("select"):
-                improved = strategy.accept(proposal, scores, first_id=first_id, generation=generation)
-                if generation % _PRUNE_EVERY == 0:
-                    self.lineage.prune(strategy.living().tolist())
-            self.generation = generation
-            now = time.perf_counter()
-            self._record(improved, before + now - begin)
-            if on_generation:
-                on_generation(self.metrics[-1])
-            # The first generation is written at once, so that whatever happens later there is a run to resume.
-            if self.folder and now - saved > _CHECKPOINT_SECONDS:
-                with profile.stage("write"):
-                    self._save_checkpoint(self.folder)
-                saved = time.perf_counter()
-        self.save()
-        self.metrics[-1]["seconds"] = round(before + time.perf_counter() - begin, 3)
+    def progress(self) -> Progress:
+        """See `Job.progress`."""
+        self.metrics[-1]["seconds"] = round(self.seconds, 3)
+        return Progress(
+            task="evolving", unit="generations", done=self.generation, total=self._target, metrics=self.metrics[-1]
+        )
 
-    def _record(self, improved: int, seconds: float) -> None:
-        """Adds a line to the metrics."""
+    def checkpoint(self) -> tuple[dict[str, NDArray[Any]], dict[str, str]] | None:
+        """See `Job.checkpoint`."""
+        if self.generation < 0:
+            return None
         with self.profile.stage("write"):
-            row: Metrics = {
-                "generation": self.generation,
-                "evaluations": self.evaluations,
-                **self.archive.statistics(),
-                "improved": improved,
-                "seconds": round(seconds, 3),
+            return self.search.arrays(), {"generation": str(self.generation), "evaluations": str(self.evaluations)}
+
+    def write(self) -> None:
+        """Writes the elites' pictures into the run folder."""
+        if self.folder is not None and self.generation >= 0:
+            with self.profile.stage("write"):
+                self.folder.write_images(dict(zip(self.archive.classes.tolist(), self.archive.pixels(), strict=True)))
+
+    def plot(self) -> Figure:
+        """Confidence over evaluations, as a matplotlib figure."""
+        from neatfool.figures.charts import confidence_chart
+
+        return confidence_chart(self.metrics, classes=len(self.archive))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The elites as a table: class, class_name, confidence, id, generation. Needs pandas.
+
+        Raises:
+            ConfigError: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ConfigError("Tables need pandas, which is not installed; run pip install pandas.") from error
+        archive = self.archive
+        return pd.DataFrame(
+            {
+                "class": archive.classes,
+                "class_name": [archive.class_names[index] for index in archive.classes],
+                "confidence": archive.confidence,
+                "id": archive.ids,
+                "generation": archive.generation,
             }
-            self.metrics.append(row)
-            if self.folder:
-                self.folder.append_metrics(row)
+        )
 
+    def __repr__(self) -> str:
+        where = f" in {self.folder.path}" if self.folder else ""
+        median = percent(self.archive.statistics()["median_confidence"]) if self.generation >= 0 else "none yet"
+        return (
+            f"<Run against {self.judge.name}{where}: generation {self.generation} of {self._target}, "
+            f"median confidence {median}>"
+        )
 
-def population_sizes(config: EvolveConfig, cells: int) -> tuple[int, int]:
-    """Random individuals of generation 0 and children of every later one, for a number of classes evolved for."""
-    batch = config.batch or (200 if cells <= SMALL_CLASSIFIER else 400)
-    if config.strategy.name == "neat" and config.batch is None:
-        batch = max(batch, 20 * cells)
-    return config.start or batch, batch
+    def _repr_html_(self) -> str:
+        return self.search._repr_html_()
 
 
 def evolve(
-    classifier: Classifier | None = None,
+    source: Classifier | Judge | str | None = None,
     *,
-    encoding: Cppn | Direct | None = None,
-    strategy: MapElites | Neat | None = None,
+    encoding: Encoding | str | None = None,
+    strategy: StrategySettings | str | None = None,
+    objective: Objective | str | None = None,
     generations: int | None = None,
     batch: int | None = None,
     seed: int | None = None,
-    classes: str | None = None,
+    classes: str | int | Sequence[str | int] | None = None,
     out: Path | str | None = None,
     config: EvolveConfig | None = None,
-    on_generation: Callable[[Metrics], None] | None = None,
-    stop: Callable[[], bool] | None = None,
+    progress: OnProgress | None = None,
+    stop: Stop | None = None,
 ) -> Run:
-    """Evolves one image for each class that the classifier is as sure as possible about (paper section 2.2).
+    """Evolves one image for each class that a classifier is as sure as possible about (paper section 2.2).
 
     Args:
-        classifier: the network to fool; None loads the one `config` names (the built-in MNIST network by default).
-        encoding: what genomes are; CPPNs by default.
-        strategy: how they are found; MAP-Elites by default.
+        source: what to fool: a classifier, its name, or another judge; None is what `config` names (by default the built-in
+            MNIST network).
+        encoding: what genomes are, settings or a name; CPPNs by default.
+        strategy: how they are found, settings or a name; MAP-Elites by default.
+        objective: what elites are chosen by, settings or a name; their confidence by default.
         generations: generations after the random start; 200 by default.
         batch: children of each; 200 by default for up to 100 classes, else 400.
         seed: the same seed gives the same run.
-        classes: indices or names of the classes to evolve for, as in "0-4,9,goldfish"; all by default.
+        classes: classes to evolve for, by index or name: one, several, or text as in "0-4,9,goldfish"; all by default.
         out: run folder to write; None keeps everything in memory.
         config: settings to start from; the arguments above override it.
-        on_generation: called with the metrics of each generation.
-        stop: asked before each generation; True ends the run there.
+        progress: told of each generation.
+        stop: asked before each generation after the random start; True ends the run there.
 
     Returns:
         The finished run.
 
     Raises:
         ConfigError: a setting is unknown or out of range.
-        ModelError: the classifier cannot be loaded.
+        ModelError: the classifier cannot be loaded, or a class does not exist.
         RunError: the run folder cannot be written.
     """
-    given = {"encoding": encoding, "strategy": strategy}
-    overrides: dict[str, Any] = {key: value.model_dump() for key, value in given.items() if value is not None}
-    plain = {"generations": generations, "batch": batch, "seed": seed, "classes": classes}
-    overrides |= {key: value for key, value in plain.items() if value is not None}
-    settings = build_config((config or EvolveConfig()).model_dump(), overrides)
-    if classifier is None:
-        classifier = load_model(settings.model)
-    else:
-        settings = settings.model_copy(update={"model": model_of(classifier)})
-    cells = chosen_classes(settings, classifier)
-    start, batch_size = population_sizes(settings, len(cells))
-    settings = settings.model_copy(update={"start": start, "batch": batch_size})
-
-    with ExitStack() as stack:
-        folder = None
-        if out is not None:
-            manifest = describe_classifier(classifier, command="evolve")
-            folder = RunFolder.create(Path(out), config=settings.model_dump(), manifest=manifest)
-            stack.enter_context(folder.lock())
-        profile = Profile()
-        evaluator = Evaluator(classifier, profile)
-        stack.callback(evaluator.close)
-
-        begin = time.perf_counter()
-        neat = settings.strategy.name == "neat"
-        with profile.stage("vary"):
-            first = settings.encoding.start(start, shape=image_shape(classifier), seed=settings.seed, neat=neat)
-        scores = evaluator(first)
-        with profile.stage("select"):
-            chosen = _begin_strategy(settings, cells, first, scores)
-        run = Run(settings, classifier, chosen, generation=0, metrics=[], folder=folder, profile=profile)
-        run._record(len(cells), time.perf_counter() - begin)
-        if on_generation:
-            on_generation(run.metrics[-1])
-        run._advance(evaluator, settings.generations, on_generation, stop)
+    named = {"encoding": encoding, "strategy": strategy, "objective": objective}
+    plain = {"generations": generations, "batch": batch, "seed": seed}
+    given = {key: value for key, value in (named | plain).items() if value is not None}
+    base = config or EvolveConfig()
+    settings = build_config({name: getattr(base, name) for name in EvolveConfig.model_fields}, given)
+    judge = as_judge(source, settings.model)
+    if source is not None:
+        settings = settings.model_copy(update={"model": _model_of(source, judge, settings.model)})
+    cells = chosen_classes(settings.classes if classes is None else classes, judge.class_names, model=judge.name)
+    search = make_search(settings, judge.class_names, judge.image_shape, cells)
+    settings = settings.model_copy(
+        update={
+            "start": search.start,
+            "batch": search.batch,
+            "classes": None if len(cells) == len(judge.class_names) and cells == sorted(cells) else ranges(cells),
+        }
+    )
+    with begin_folder(out, config=settings.model_dump(), manifest=describe(judge, command=COMMAND)) as folder:
+        run = Run(settings, judge, search, folder=folder)
+        run._run(settings.generations, progress, stop)
     return run
 
 
 def resume(
-    path: Path | str,
+    source: Path | str | RunFolder,
     *,
     generations: int | None = None,
-    classifier: Classifier | None = None,
-    on_generation: Callable[[Metrics], None] | None = None,
-    stop: Callable[[], bool] | None = None,
+    judge: Judge | None = None,
+    progress: OnProgress | None = None,
+    stop: Stop | None = None,
 ) -> Run:
     """Continues a run exactly as if it had never stopped.
 
     Args:
-        path: the run folder.
-        generations: generations to reach in all; by default those the run was started with.
-        classifier: the network, where `load_classifier` cannot find it by name.
-        on_generation: called with the metrics of each generation.
+        source: the run folder.
+        generations: generations to reach in all, and to remember; by default what the run was last given.
+        judge: what the run was begun with, where `load_classifier` cannot find it by name.
+        progress: told of each generation.
         stop: asked before each generation; True ends the run there.
 
     Raises:
@@ -289,169 +318,149 @@ def resume(
         ModelError: the classifier cannot be loaded.
         RunError: the folder is not a run, is damaged, or belongs to another classifier.
     """
-    folder = RunFolder.open(Path(path))
-    with ExitStack() as stack:
-        stack.enter_context(folder.lock())
-        run = load_run(folder, classifier=classifier)
+    folder = source if isinstance(source, RunFolder) else RunFolder.open(Path(source))
+    with continue_folder(folder, COMMAND):
+        run = load_run(folder, judge=judge, begun=False)
         target = run.config.generations if generations is None else generations
         if target < run.generation:
             raise ConfigError(
-                f"The run {path} has {run.generation} generations already; ask for --generations {run.generation} or more."
+                f"The run {folder.path} has {run.generation} generations already; ask for --generations {run.generation} or "
+                "more."
             )
         folder.truncate_metrics(run.generation)
-        evaluator = Evaluator(run.classifier, run.profile)
-        stack.callback(evaluator.close)
-        run._advance(evaluator, target, on_generation, stop)
+        run._run(target, progress, stop)
     return run
 
 
-def load_run(folder: RunFolder, *, classifier: Classifier | None = None) -> Run:
+def load_run(folder: RunFolder, *, judge: Judge | None = None, begun: bool = True) -> Run:
     """The run in a folder as its checkpoint left it.
+
+    Args:
+        folder: the run folder.
+        judge: what the run was begun with, where `load_classifier` cannot find it by name.
+        begun: refuse a run that was killed before its first checkpoint.
 
     Raises:
         ModelError: the classifier cannot be loaded.
         RunError: the folder is damaged, was not made by `evolve`, or belongs to another classifier.
     """
-    config, strategy, generation = load_search(folder)
-    classifier = classifier_of(folder, config.model, classifier)
-    metrics = [row for row in folder.metrics() if row["generation"] <= generation]
-    return Run(config, classifier, strategy, generation=generation, metrics=metrics, folder=folder, profile=Profile())
+    config, search, seconds = load_search(folder, begun=begun)
+    if judge is None:
+        judge = load_judge(folder, config.model)
+    check_same(folder, judge)
+    rows = read_rows(folder, search.generation)
+    return Run(config, judge, search, folder=folder, metrics=rows, seconds=seconds)
 
 
-def load_search(folder: RunFolder) -> tuple[EvolveConfig, Strategy, int]:
-    """Settings, search and generation of a run folder, without the classifier.
+def load_search(folder: RunFolder, *, begun: bool = True) -> tuple[EvolveConfig, Search, float]:
+    """Settings, search and seconds of a run folder, without its judge.
 
     Raises:
         RunError: the folder is damaged or was not made by `evolve`.
     """
-    if folder.manifest.command != "evolve":
-        raise RunError(
-            f"{folder.path} was made by `neatfool {folder.manifest.command}`; only a run of `neatfool evolve` has genomes."
-        )
+    check_command(folder, COMMAND)
+    config, manifest = read_settings(folder, EvolveConfig), folder.manifest
     try:
-        config = build_config(folder.config)
-    except ConfigError as error:
+        cells = chosen_classes(config.classes, manifest.class_names, model=manifest.model)
+        search = make_search(config, manifest.class_names, manifest.image_shape, cells)
+    except (ConfigError, ModelError) as error:
         raise RunError(f"{folder.path / 'config.toml'} does not describe a run: {error}") from error
+    if not folder.has_checkpoint and not begun:
+        return config, search, 0.0
     arrays, metadata = folder.load_checkpoint()
-    strategy = _restore_strategy(config, folder.manifest.image_shape, arrays)
-    generation = metadata.get("generation", "")
-    if not generation.isdecimal():
-        raise RunError(f"The checkpoint of {folder.path} does not say which generation it is of; it is damaged.")
-    return config, strategy, int(generation)
+    generation = read_count(folder, metadata, "generation")
+    # Runs of schema 1 have batches of one size and do not count.
+    counted = "evaluations" in metadata
+    evaluations = read_count(folder, metadata, "evaluations") if counted else search.start + generation * search.batch
+    search.restore(arrays, generation=generation, evaluations=evaluations)
+    return config, search, read_seconds(folder, metadata, read_rows(folder, generation))
 
 
-def classifier_of(folder: RunFolder, model: ModelConfig, classifier: Classifier | None = None) -> Classifier:
-    """The classifier a run was made against, loaded by name unless given.
+def make_search(
+    config: EvolveConfig, class_names: Sequence[str], image_shape: tuple[int, int, int], cells: Sequence[int]
+) -> Search:
+    """The search that settings describe, not begun."""
+    return Search(
+        image_shape,
+        class_names,
+        cells=cells,
+        encoding=config.encoding,
+        strategy=config.strategy,
+        objective=config.objective,
+        start=config.start,
+        batch=config.batch,
+        seed=config.seed,
+    )
+
+
+def as_judge(source: Classifier | Judge | str | None, model: ModelConfig) -> Judge:
+    """What `evolve` takes as what to fool, or what a configuration names.
+
+    Raises:
+        ModelError: it is none, or cannot be loaded.
+    """
+    if source is None:
+        return model.load()
+    if isinstance(source, str):
+        return model.model_copy(update={"name": source}).load()
+    if all(hasattr(source, part) for part in ("name", "image_shape", "class_names", "confidences")):
+        return source
+    return as_classifier(source)
+
+
+def _model_of(source: Classifier | Judge | str, judge: Judge, configured: ModelConfig) -> ModelConfig:
+    if isinstance(source, str):
+        return configured.model_copy(update={"name": source})
+    return ModelConfig.of(judge) if isinstance(judge, Classifier) else ModelConfig(name=judge.name)
+
+
+def load_judge(folder: RunFolder, model: ModelConfig) -> Classifier:
+    """The classifier that a run was begun with, by its name.
 
     Raises:
         ModelError: it cannot be loaded.
-        RunError: its weights are others than the run's.
+        RunError: the run was begun with another kind of judge.
     """
-    if classifier is None:
-        classifier = load_model(model)
-    if classifier.weights_hash() != folder.manifest.weights_hash:
+    if folder.manifest.weights_hash is None:
         raise RunError(
-            f"The run {folder.path} was made against other weights of {folder.manifest.model}; "
-            f"put back the weights it was started with ({model.weights or 'built in'})."
+            f"The run {folder.path} was judged by {folder.manifest.model}, which is no classifier that can be loaded; "
+            "pass it as judge=... from Python."
         )
-    return classifier
+    return model.load()
 
 
-def model_of(classifier: Classifier) -> ModelConfig:
-    """The configuration that names a classifier, on whatever device there is."""
-    return ModelConfig(
-        name=classifier.name,
-        weights=classifier.weights,
-        crops=classifier.crops,
-        backend=classifier.backend,
-        precision=classifier.precision,
-    )
+def chosen_classes(
+    classes: str | int | Sequence[str | int] | None, class_names: Sequence[str], *, model: str
+) -> list[int]:
+    """Indices of the classes that `classes` names, each once, in the order named; all if None.
+
+    Raises:
+        ModelError: one does not exist, several are meant, or none is named.
+    """
+    if classes is None:
+        return list(range(len(class_names)))
+    parts = [classes] if isinstance(classes, int) else classes.split(",") if isinstance(classes, str) else list(classes)
+    found: list[int] = []
+    for part in parts:
+        span = re.fullmatch(r"\s*(\d+)\s*-\s*(\d+)\s*", part) if isinstance(part, str) else None
+        if span is None:
+            found.append(find_class(class_names, part, model=model))
+            continue
+        first, last = (find_class(class_names, int(end), model=model) for end in span.groups())
+        if last < first:
+            raise ModelError(f"The class range {part} runs backwards; write it as {last}-{first}.")
+        found.extend(range(first, last + 1))
+    if not found:
+        raise ModelError(f"No class of {model} is named; leave classes out for all.")
+    return list(dict.fromkeys(found))
 
 
-def load_model(model: ModelConfig) -> Classifier:
-    """The classifier a configuration names."""
-    return load_classifier(
-        model.name,
-        weights=model.weights,
-        device=model.device,
-        crops=model.crops,
-        backend=model.backend,
-        precision=model.precision,
-    )
-
-
-def image_shape(classifier: Classifier) -> tuple[int, int, int]:
-    """(channels, height, width) of the images a classifier looks at."""
-    return (classifier.channels, *classifier.image_size)
-
-
-def describe_classifier(classifier: Classifier, *, command: str) -> dict[str, Any]:
-    """The manifest fields that say what a run was made against."""
-    return {
-        "command": command,
-        "model": classifier.name,
-        "class_names": list(classifier.class_names),
-        "image_shape": image_shape(classifier),
-        "preprocessing": classifier.preprocessing(),
-        "weights_hash": classifier.weights_hash(),
-    }
-
-
-def chosen_classes(config: EvolveConfig, classifier: Classifier) -> NDArray[np.int64]:
-    """Indices of the classes a run evolves for."""
-    if config.classes is None:
-        return np.arange(classifier.n_classes)
-    return np.array(classifier.classes(config.classes), np.int64)
-
-
-def _begin_strategy(
-    config: EvolveConfig, cells: NDArray[np.int64], first: Any, scores: NDArray[np.float32]
-) -> Strategy:
-    archive = Archive(cells, first, scores)
-    _, batch = population_sizes(config, len(cells))
-    lineage = Lineage()
-    count = len(first)
-    lineage.add(range(count), [(-1, -1)] * count, [-1] * count, generation=0)
-    if isinstance(config.strategy, Neat):
-        return NeatSearch.begin(
-            archive, lineage, config.strategy, first=first, scores=scores, batch=batch, seed=config.seed
-        )
-    return MapElitesSearch(archive, lineage, parents=config.encoding.parents, batch=batch, seed=config.seed)
-
-
-def _restore_strategy(
-    config: EvolveConfig, shape: tuple[int, int, int], arrays: Mapping[str, NDArray[Any]]
-) -> Strategy:
-    cells = len(expect(arrays, "archive.classes", np.int64, (None,), ndim=1))
-    stored = {
-        key: expect(arrays, f"archive.{name}", dtype, (cells,), ndim=1)
-        for key, name, dtype in (
-            ("classes", "classes", np.int64),
-            ("confidence", "confidence", np.float32),
-            ("ids", "id", np.int64),
-            ("generation", "generation", np.int64),
-        )
-    }
-    neat = config.strategy.name == "neat"
-
-    def under(prefix: str) -> dict[str, NDArray[Any]]:
-        return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
-
-    lineage = Lineage(expect(arrays, "lineage", np.int64, (None, 5), ndim=2))
-    _, batch = population_sizes(config, cells)
-    try:
-        genomes = config.encoding.restore(under("archive.genomes."), shape=shape, seed=config.seed, neat=neat)
-        archive: Archive[Any] = Archive.restored(genomes, **stored)
-        if isinstance(config.strategy, Neat):
-            return NeatSearch.restored(
-                archive,
-                lineage,
-                config.strategy,
-                under("strategy."),
-                pool=archive.genomes.relatives(under("strategy.pool.")),
-                batch=batch,
-                seed=config.seed,
-            )
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"The checkpoint does not hold the genomes of the run ({error}); it is damaged.") from error
-    return MapElitesSearch(archive, lineage, parents=config.encoding.parents, batch=batch, seed=config.seed)
+def ranges(indices: Sequence[int]) -> str:
+    """Class indices as text, runs of them as ranges: "0-4,9"."""
+    groups: list[list[int]] = []
+    for index in indices:
+        if groups and index == groups[-1][-1] + 1:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return ",".join(str(group[0]) if len(group) == 1 else f"{group[0]}-{group[-1]}" for group in groups)

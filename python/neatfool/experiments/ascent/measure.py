@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,37 +16,43 @@ from neatfool.errors import ConfigError, RunError
 from neatfool.experiments.ascent.fourier import Fourier
 from neatfool.experiments.ascent.regularisers import regularise
 from neatfool.experiments.ascent.result import THRESHOLDS, AscentResult
-from neatfool.experiments.ascent.settings import STARTS, AscentConfig, AscentSettings, class_list
+from neatfool.experiments.ascent.settings import COMMAND, STARTS, AscentConfig, AscentSettings
 from neatfool.experiments.ascent.start import mean_image, read_start, shift, start_image
 from neatfool.experiments.ascent.steps import adam_moments, step
-from neatfool.runs import COMMAND_LINE_LIMIT, RunFolder, expect
-from neatfool.search import (
-    ModelConfig,
-    check_settings,
-    classifier_of,
-    confidence_statistics,
-    describe_classifier,
-    image_shape,
-    load_model,
-    model_of,
+from neatfool.models import ModelConfig, as_classifier
+from neatfool.runs import (
+    COMMAND_LINE_LIMIT,
+    RunFolder,
+    begin_folder,
+    check_command,
+    check_same,
+    continue_folder,
+    describe,
+    elite_arrays,
+    expect,
+    read_count,
+    read_elites,
+    read_rows,
+    read_seconds,
+    read_settings,
+    run_job,
 )
+from neatfool.search import chosen_classes, confidence_statistics, ranges
+from neatfool.shared.pixels import planes
+from neatfool.shared.progress import OnProgress, Progress, Stop
 
-_CHECKPOINT_SECONDS = 60.0
-
-Metrics = dict[str, float | int]
-OnStep = Callable[[Metrics], None]
-Stop = Callable[[], bool]
+Metrics = dict[str, Any]
 
 
 def ascend(
-    classifier: Classifier | ModelConfig,
+    source: Classifier | ModelConfig | str,
     *,
-    classes: str | Sequence[str | int] | None = None,
+    classes: str | int | Sequence[str | int] | None = None,
     sample: int | None = None,
     settings: AscentSettings | None = None,
     seed: int = 0,
     out: Path | str | None = None,
-    on_step: OnStep | None = None,
+    progress: OnProgress | None = None,
     stop: Stop | None = None,
 ) -> AscentResult:
     """Climbs the gradient of a class unit to an image of every class (paper section 3.3 and its supplement).
@@ -60,37 +63,29 @@ def ascend(
     `Classifier.confidences` in the end.
 
     Args:
-        classifier: the network to fool, or how to load it.
-        classes: indices or names, listed or as in "0-4,9,goldfish"; all by default.
+        source: the network to fool, its name, or how to load it.
+        classes: classes to climb for, by index or name: one, several, or text as in "0-4,9,goldfish"; all by default.
         sample: climb only for so many of these classes, drawn by the seed.
         settings: how to climb.
         seed: the same seed gives the same start for a class, whatever other classes climb.
         out: run folder to write; None keeps everything in memory.
-        on_step: called after each step with its metrics: generation (steps of the whole batch), evaluations (images sent
+        progress: told of each step; its metrics have generation (steps of the whole batch), evaluations (images sent
             forward and backward), classes, finished (of these), statistics of the confidence over all classes (0 for
             those not begun), and seconds.
         stop: asked before each step; True ends the ascent there, to be resumed.
 
     Raises:
-        ConfigError: more classes are to be drawn than there are.
+        ConfigError: a setting is out of range, or more classes are to be drawn than there are.
         DataError: the image to start from cannot be read.
         ModelError: there is no such class, or the classifier cannot be loaded.
         RunError: the run folder cannot be written.
     """
     settings = settings or AscentSettings()
-    if isinstance(classifier, ModelConfig):
-        model = classifier
-        classifier = load_model(model)
-    else:
-        model = model_of(classifier)
+    classifier = source.load() if isinstance(source, ModelConfig) else as_classifier(source)
+    model = source if isinstance(source, ModelConfig) else ModelConfig.of(classifier)
     if settings.start not in STARTS:
         settings = settings.model_copy(update={"start": str(Path(settings.start).resolve())})
-    if classes is None:
-        chosen = list(range(classifier.n_classes))
-    elif isinstance(classes, str):
-        chosen = classifier.classes(classes)
-    else:
-        chosen = list(dict.fromkeys(map(classifier.class_index, classes)))
+    chosen = chosen_classes(classes, classifier.class_names, model=classifier.name)
     if sample is not None:
         if not 1 <= sample <= len(chosen):
             raise ConfigError(f"{sample} classes cannot be drawn from {len(chosen)}; ask for 1 to {len(chosen)}.")
@@ -100,68 +95,65 @@ def ascend(
         batch=settings.batch or min(classifier.chunk, len(chosen)),
         model=model,
         seed=seed,
-        classes=class_list(chosen),
+        classes=ranges(chosen),
     )
-    given = read_start(settings, classifier)
-    with ExitStack() as stack:
-        folder = None
-        if out is not None:
-            manifest = describe_classifier(classifier, command="ascend")
-            command_line = config.command_line()
-            if len(command_line) <= COMMAND_LINE_LIMIT:
-                manifest["command_line"] = command_line
-            folder = RunFolder.create(Path(out), config=config.model_dump(), manifest=manifest)
-            stack.enter_context(folder.lock())
-        ascent = _Ascent(config, classifier, given, folder)
-        ascent.run(on_step, stop)
-        return ascent.result()
+    ascent = _Ascent(config, classifier, read_start(settings, classifier))
+    manifest = describe(classifier, command=COMMAND)
+    command_line = config.command_line()
+    if len(command_line) <= COMMAND_LINE_LIMIT:
+        manifest["command_line"] = command_line
+    with begin_folder(out, config=config.model_dump(), manifest=manifest) as folder:
+        ascent.folder = folder
+        run_job(ascent, progress=progress, stop=stop)
+    return ascent.result()
 
 
 def resume_ascent(
-    path: Path | str,
+    source: Path | str | RunFolder,
     *,
-    classifier: Classifier | None = None,
-    on_step: OnStep | None = None,
+    judge: Classifier | None = None,
+    progress: OnProgress | None = None,
     stop: Stop | None = None,
 ) -> AscentResult:
     """Continues an ascent exactly as if it had never stopped.
 
     Args:
-        path: the run folder.
-        classifier: the network, where `load_classifier` cannot find it by name.
-        on_step: as for `ascend`.
+        source: the run folder.
+        judge: the network, where `load_classifier` cannot find it by name.
+        progress: as for `ascend`.
         stop: as for `ascend`.
 
     Raises:
         ModelError: the classifier cannot be loaded.
         RunError: the folder is not an ascent, is damaged, or belongs to another classifier.
     """
-    folder = RunFolder.open(Path(path))
-    if folder.manifest.command != "ascend":
-        raise RunError(f"{path} was made by `neatfool {folder.manifest.command}`, not by `neatfool ascend`.")
-    try:
-        config = check_settings(AscentConfig, folder.config)
-    except ConfigError as error:
-        raise RunError(f"{folder.path / 'config.toml'} does not describe an ascent: {error}") from error
-    with folder.lock():
-        ascent = _Ascent.restored(config, classifier_of(folder, config.model, classifier), folder)
-        ascent.run(on_step, stop)
-        return ascent.result()
+    folder = source if isinstance(source, RunFolder) else RunFolder.open(Path(source))
+    check_command(folder, COMMAND)
+    config = read_settings(folder, AscentConfig)
+    classifier = judge or config.model.load()
+    check_same(folder, classifier)
+    with continue_folder(folder, COMMAND):
+        if folder.has_checkpoint:
+            ascent = _Ascent.restored(config, classifier, folder)
+        else:
+            folder.truncate_metrics(-1)
+            ascent = _Ascent(config, classifier, read_start(config, classifier))
+            ascent.folder = folder
+        run_job(ascent, progress=progress, stop=stop)
+    return ascent.result()
 
 
 class _Ascent:
-    """The state of an ascent. A class is addressed by its cell, its position in the settings' classes."""
+    """An ascent between two steps; a `Job`. A class is addressed by its cell, its position in the settings' classes."""
 
-    def __init__(
-        self, config: AscentConfig, classifier: Classifier, given: NDArray[np.uint8] | None, folder: RunFolder | None
-    ) -> None:
-        self.classes = classifier.classes(config.classes)
+    def __init__(self, config: AscentConfig, classifier: Classifier, given: NDArray[np.uint8] | None) -> None:
+        self.classes = chosen_classes(config.classes, classifier.class_names, model=classifier.name)
         cells = len(self.classes)
-        shape = image_shape(classifier)
+        shape = classifier.image_shape
         device = classifier.device
         self.config = config
         self.classifier = classifier
-        self.folder = folder
+        self.folder: RunFolder | None = None
         self.given = given
         self.mean = mean_image(classifier)
         self.fourier = Fourier(shape, device) if config.parametrisation == "fourier" else None
@@ -185,26 +177,25 @@ class _Ascent:
         self._classes = torch.tensor(self.classes, device=device)
         self._mean = torch.from_numpy(self.mean).to(device)
 
-    def run(self, on_step: OnStep | None, stop: Stop | None) -> None:
-        """Climbs until every image is finished or `stop` says so, writing as it goes."""
-        before, begin = self.seconds, time.perf_counter()
-        saved = -math.inf
+    @property
+    def done(self) -> bool:
+        """See `Job.done`."""
+        return bool(self.finished.all())
+
+    def step(self, progress: OnProgress, stop: Stop) -> Metrics:
+        """Takes a step with every image in the batch; see `Job.step`."""
         self._fill()
-        while len(self.climbing) and not (stop and stop()):
-            self._step()
-            self._fill()
-            self.generation += 1
-            now = time.perf_counter()
-            self.seconds = before + now - begin
-            row = self._record()
-            if on_step:
-                on_step(row)
-            # The first step is written at once, so that whatever happens later there is something to resume.
-            if self.folder and now - saved > _CHECKPOINT_SECONDS:
-                self._save()
-                saved = time.perf_counter()
-        self._save()
-        self.seconds = before + time.perf_counter() - begin
+        self._climb()
+        self._fill()
+        self.generation += 1
+        return self._row()
+
+    def progress(self) -> Progress:
+        """See `Job.progress`."""
+        row = {**self._row(), "seconds": round(self.seconds, 3)}
+        return Progress(
+            task="climbing", unit="images", done=int(self.finished.sum()), total=len(self.finished), metrics=row
+        )
 
     def result(self) -> AscentResult:
         """What was found so far."""
@@ -238,7 +229,7 @@ class _Ascent:
         self.climbing = np.append(self.climbing, np.array(new, np.int64))
         self.begun = new.stop
 
-    def _step(self) -> None:
+    def _climb(self) -> None:
         """One pass forward and backward of the whole batch; images that have arrived leave, the others take a step."""
         cells, settings = self.climbing, self.config
         taken = self.steps[cells]
@@ -323,32 +314,32 @@ class _Ascent:
         if self.folder:
             self.folder.write_images(dict(zip(classes, self.images[cells], strict=True)), sync=True)
 
-    def _record(self) -> Metrics:
-        row: Metrics = {
+    def _row(self) -> Metrics:
+        return {
             "generation": self.generation,
             "evaluations": self.evaluations,
             "classes": len(self.finished),
             "finished": int(self.finished.sum()),
             **confidence_statistics(self.confidence),
-            "seconds": round(self.seconds, 3),
         }
-        if self.folder:
-            self.folder.append_metrics(row)
-        return row
 
-    def _save(self) -> None:
-        """Judges what is in the works, and writes checkpoint and pictures into the run folder, if there is one."""
+    def checkpoint(self) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+        """See `Job.checkpoint`; lets the classifier judge what is in the works."""
+        self._fill()
         self.images[self.climbing] = _bytes(self.pixels.round())
         self._judge([*self._unjudged, *self.climbing.tolist()])
         self._unjudged.clear()
-        if self.folder is None:
-            return
         begun = np.arange(len(self.steps)) < self.begun
+        classes = np.array(self.classes, np.int64)
         arrays: dict[str, NDArray[Any]] = {
-            "archive.classes": np.array(self.classes, np.int64),
-            "archive.confidence": np.where(begun, self.confidence, np.float32(-1)),
-            "archive.id": np.where(begun, np.arange(len(begun)), -1),
-            "archive.generation": self.steps,
+            **elite_arrays(
+                classes=classes,
+                confidence=np.where(begun, self.confidence, np.float32(-1)),
+                ids=np.where(begun, np.arange(len(begun)), -1),
+                generation=self.steps,
+                changing=classes[self.climbing],
+                pictures=self.images[self.climbing],
+            ),
             "ascent.finished": self.finished,
             "ascent.threshold_steps": self.threshold_steps,
             "ascent.climbing": self.climbing,
@@ -358,7 +349,10 @@ class _Ascent:
             arrays["ascent.moments"] = self.moments.cpu().numpy()
         if self.given is not None:
             arrays["ascent.start"] = self.given
-        self.folder.save_checkpoint(arrays, {"generation": str(self.generation), "evaluations": str(self.evaluations)})
+        return arrays, {"generation": str(self.generation), "evaluations": str(self.evaluations)}
+
+    def write(self) -> None:
+        """See `Job.write`; the pictures are in the folder since they were judged."""
 
     @classmethod
     def restored(cls, config: AscentConfig, classifier: Classifier, folder: RunFolder) -> _Ascent:
@@ -369,15 +363,12 @@ class _Ascent:
         """
         arrays, metadata = folder.load_checkpoint()
         shape = folder.manifest.image_shape
-        if shape != image_shape(classifier):
-            raise RunError(f"{folder.path} was made for another classifier than {classifier.name}.")
         given = expect(arrays, "ascent.start", np.uint8, shape, ndim=3) if "ascent.start" in arrays else None
-        ascent = cls(config, classifier, given, folder)
+        ascent = cls(config, classifier, given)
+        ascent.folder = folder
         cells = len(ascent.classes)
-        counts = [metadata.get(name, "") for name in ("generation", "evaluations")]
-        if not all(count.isdecimal() for count in counts):
-            raise RunError(f"The checkpoint of {folder.path} does not say which step it is of; it is damaged.")
-        ascent.generation, ascent.evaluations = map(int, counts)
+        ascent.generation = read_count(folder, metadata, "generation")
+        ascent.evaluations = read_count(folder, metadata, "evaluations")
         confidence = expect(arrays, "archive.confidence", np.float32, (cells,), ndim=1)
         ascent.begun = int((confidence >= 0).sum())
         ascent.confidence = confidence.clip(0)
@@ -393,14 +384,13 @@ class _Ascent:
         if ascent.moments is not None:
             stored = expect(arrays, "ascent.moments", np.float32, (count, *ascent.moments.shape[1:]))
             ascent.moments = torch.from_numpy(stored).to(classifier.device)
+        ascent.images[: ascent.begun] = read_elites(folder).pixels()
         for cell, index in enumerate(ascent.classes[: ascent.begun]):
-            ascent.images[cell] = _planes(folder.image(index))
             for number, threshold in enumerate(THRESHOLDS):
                 if ascent.threshold_steps[cell, number] >= 0:
-                    ascent.threshold_images[index, threshold] = _planes(folder.image(index, str(threshold)))
+                    ascent.threshold_images[index, threshold] = planes(folder.image(index, str(threshold)))
         folder.truncate_metrics(ascent.generation)
-        rows = folder.metrics()
-        ascent.seconds = float(rows[-1]["seconds"]) if rows else 0.0
+        ascent.seconds = read_seconds(folder, metadata, read_rows(folder, ascent.generation))
         return ascent
 
 

@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neatfool.experiments.ascent.settings import AscentConfig
+from neatfool.figures.gallery import gallery_html
 from neatfool.runs import RunFolder
 from neatfool.search import confidence_statistics
+from neatfool.shared.pixels import for_looking
+from neatfool.shared.text import percent
 
 THRESHOLDS = (0.5, 0.99, 0.999, 0.9999)
 """Confidences whose first passing is recorded: the majority, and three kinds of near certainty."""
@@ -83,3 +86,21 @@ class AscentResult:
             "seconds": round(self.seconds, 3),
             "evaluations_per_second": round(self.evaluations / self.seconds, 1) if self.seconds else None,
         }
+
+    def write(self) -> None:
+        """Draws gallery and report into the run folder, if there is one.
+
+        Raises:
+            RunError: a file of the run is damaged, or something cannot be written.
+        """
+        if self.folder is None:
+            return
+        from neatfool.report import write_run_pages
+
+        write_run_pages(self.folder)
+
+    def _repr_html_(self) -> str:
+        captions = [
+            f"{name}, {percent(float(one))}" for name, one in zip(self.class_names, self.confidence, strict=True)
+        ]
+        return gallery_html(for_looking(self.images), captions)

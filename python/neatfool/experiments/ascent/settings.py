@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from neatfool.search import ModelConfig
+from neatfool.models import ModelConfig
+from neatfool.shared.settings import Settings
 
+COMMAND = "ascend"
 STARTS = ("mean-noise", "uniform", "mean")
 _PROGRESS = {"logit": (10.0, math.inf), "probability": (0.03, 0.1), "log-probability": (20.0, 20.0)}
 
 
-class AscentSettings(BaseModel):
+class AscentSettings(Settings):
     """How images climb: what is climbed, from where, how far a step goes, and what keeps the image tame.
 
     Objectives, starts, the progress policy and the first four regularisers are those of the program the paper's
@@ -56,8 +58,6 @@ class AscentSettings(BaseModel):
         batch: images that climb at the same time; by default as many as the classifier takes in one pass. It changes
             results by no more than the rounding of floating-point sums.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     objective: Literal["logit", "probability", "log-probability"] = "log-probability"
     start: str = "mean-noise"
@@ -134,7 +134,8 @@ class AscentConfig(AscentSettings):
 
     def command_line(self) -> str:
         """A shell command that repeats the ascent."""
-        given = self.model.model_dump(include={"name", "weights"}) | {"classes": self.classes, "seed": self.seed}
+        given = {"name": self.model.name} | self.model.model_dump(exclude={"name", "device"}, exclude_defaults=True)
+        given |= {"classes": self.classes, "seed": self.seed}
         # Always, because its default depends on the optimiser.
         given["objective"] = self.objective
         given |= self.model_dump(include=set(AscentSettings.model_fields), exclude_defaults=True)
@@ -146,14 +147,3 @@ class AscentConfig(AscentSettings):
             elif value is not None:
                 words += [f"--{flag}", str(value)]
         return shlex.join(words)
-
-
-def class_list(indices: Sequence[int]) -> str:
-    """Class indices as text, runs of them as ranges: "0-4,9"."""
-    groups: list[list[int]] = []
-    for index in indices:
-        if groups and index == groups[-1][-1] + 1:
-            groups[-1].append(index)
-        else:
-            groups.append([index])
-    return ",".join(str(group[0]) if len(group) == 1 else f"{group[0]}-{group[-1]}" for group in groups)

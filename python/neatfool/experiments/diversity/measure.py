@@ -22,10 +22,7 @@ from neatfool.encodings import CppnPopulation
 from neatfool.errors import ConfigError, ModelError, RunError
 from neatfool.experiments.diversity.rank_correlation import RankCorrelation, mantel, overlap, ranks
 from neatfool.runs import RunFolder
-from neatfool.search.archive import Archive
-from neatfool.search.config import EvolveConfig, Neat
-from neatfool.search.lineage import Lineage
-from neatfool.search.run import load_model, load_search
+from neatfool.search import Archive, EvolveConfig, Lineage, Neat, load_search
 
 COMPARED_SIDE = 32
 """Pictures are averaged down to this side at most before their pixels are compared."""
@@ -206,7 +203,7 @@ class _Loaded:
 
     folder: RunFolder
     config: EvolveConfig
-    archive: Archive[Any]
+    archive: Archive
     lineage: Lineage
     cells: NDArray[np.int64]
 
@@ -221,7 +218,7 @@ def load_common_classifier(runs: Sequence[RunFolder], *, device: str = "auto") -
     """
     _check_count(runs)
     config, _, _ = load_search(runs[0])
-    return load_model(config.model.model_copy(update={"device": device}))
+    return config.model.model_copy(update={"device": device}).load()
 
 
 def diversity(
@@ -369,15 +366,15 @@ def _load(runs: Sequence[RunFolder], classifier: Classifier) -> tuple[list[_Load
                 f"{folder.path} has images of another size than the first run; compare runs of equal --crops."
             )
         searches.append(load_search(folder))
-    common = set.intersection(*(set(strategy.archive.classes.tolist()) for _, strategy, _ in searches))
+    common = set.intersection(*(set(search.archive.classes.tolist()) for _, search, _ in searches))
     if not common:
         raise RunError("The runs have no class in common; evolve them for the same --classes.")
     classes = np.array(sorted(common), np.int64)
     loaded = []
-    for folder, (config, strategy, _) in zip(runs, searches, strict=True):
-        position = {class_index: cell for cell, class_index in enumerate(strategy.archive.classes.tolist())}
+    for folder, (config, search, _) in zip(runs, searches, strict=True):
+        position = {class_index: cell for cell, class_index in enumerate(search.archive.classes.tolist())}
         cells = np.array([position[class_index] for class_index in classes.tolist()], np.int64)
-        loaded.append(_Loaded(folder, config, strategy.archive, strategy.lineage, cells))
+        loaded.append(_Loaded(folder, config, search.archive, search.lineage, cells))
     return loaded, classes
 
 

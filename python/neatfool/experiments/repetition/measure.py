@@ -189,7 +189,7 @@ def repeat(
         raise ConfigError(f"min_copies must be at least 2, not {min_copies}; one copy repeats nothing.")
     if orders < 1:
         raise ConfigError(f"orders must be at least 1, not {orders}.")
-    run = load_run(folder, classifier=classifier)
+    run = load_run(folder, judge=classifier)
     archive = run.archive
     wanted = set(archive.classes.tolist() if classes is None else run.classifier.classes(classes))
     cells = [cell for cell, class_index in enumerate(archive.classes.tolist()) if class_index in wanted]

@@ -1,5 +1,6 @@
 """The paper's rows, side by side with ours."""
 
-from neatfool.experiments.reproduction.measure import Row, reproduce
+from neatfool.experiments.reproduction.measure import reproduce, resume_reproduction
+from neatfool.experiments.reproduction.result import Reproduction, Row
 
-__all__ = ["Row", "reproduce"]
+__all__ = ["Reproduction", "Row", "reproduce", "resume_reproduction"]

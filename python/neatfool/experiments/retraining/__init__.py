@@ -1,6 +1,7 @@
 """Retraining against fooling images, again and again."""
 
-from neatfool.experiments.retraining.figure import write_rounds
-from neatfool.experiments.retraining.measure import RetrainResult, RetrainSettings, Round, resume_retrain, retrain
+from neatfool.experiments.retraining.measure import resume_retrain, retrain
+from neatfool.experiments.retraining.result import RetrainResult, Round
+from neatfool.experiments.retraining.settings import RetrainConfig, RetrainSettings
 
-__all__ = ["RetrainResult", "RetrainSettings", "Round", "resume_retrain", "retrain", "write_rounds"]
+__all__ = ["RetrainConfig", "RetrainResult", "RetrainSettings", "Round", "resume_retrain", "retrain"]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neatfool.classifiers import Classifier
-from neatfool.encodings import Cppn, Direct
+from neatfool.encodings import Encoding
 from neatfool.search import evolve
-from neatfool.search.run import Metrics
+from neatfool.shared.progress import Stop
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,14 @@ def moments(generations: int, count: int) -> list[int]:
 
 def evolve_images(
     classifier: Classifier,
-    encoding: Cppn | Direct,
+    encoding: Encoding,
     *,
     classes: int,
     at: list[int],
     batch: int | None,
     seed: int,
-    stop: Callable[[], bool] | None = None,
-) -> tuple[Evolved, list[Metrics]]:
+    stop: Stop | None = None,
+) -> tuple[Evolved, list[dict[str, Any]]]:
     """Evolves images for the first `classes` classes and keeps every individual that is an elite at a moment of `at`.
 
     Args:

@@ -19,8 +19,9 @@ from neatfool.classifiers import FOOLING_CLASS, Classifier
 from neatfool.classifiers.added_class import add_class
 from neatfool.classifiers.state_dict import load_weights, read_weights
 from neatfool.errors import RunError
-from neatfool.experiments.retraining.fooling import Evolved, best_of
-from neatfool.runs import RunFolder, expect
+from neatfool.experiments.retraining.fooling import Evolved
+from neatfool.experiments.retraining.settings import read_retrain_config
+from neatfool.runs import RunFolder, check_same, expect, read_count
 from neatfool.runs.checkpoint import load, save
 from neatfool.training.loop import save_classifier
 
@@ -32,31 +33,20 @@ def write_round(
     folder: RunFolder,
     number: int,
     *,
-    row: Mapping[str, Any],
+    test_error: float,
     network: Classifier,
     train: NDArray[np.uint8] | None,
     judged: Judged,
 ) -> None:
-    """Writes a round. The checkpoint comes last and makes it count; until then a resumed run does it again."""
+    """Writes a round's files. It counts once a checkpoint says so; until then a resumed run does it again."""
     arrays: dict[str, NDArray[Any]] = {} if train is None else {"train.images": train}
     for encoding, evolved in judged.items():
         for name in ("images", "classes", "confidence", "elites", "elite_confidence"):
             arrays[f"judge.{encoding}.{name}"] = getattr(evolved, name)
     save(folder.file(f"fooling/round-{number}.safetensors"), arrays, {})
     if number:
-        notes = {"made_by": f"neatfool retrain, round {number}", "test_error": str(row["test_error"])}
+        notes = {"made_by": f"neatfool retrain, round {number}", "test_error": str(test_error)}
         save_classifier(network, folder.file(weights_name(number)), notes=notes)
-    pictures, confidence = best_of(list(judged.values()))
-    folder.write_images(dict(enumerate(pictures)))
-    folder.append_metrics(row)
-    cells = np.arange(len(confidence))
-    elites: dict[str, NDArray[Any]] = {
-        "archive.classes": cells,
-        "archive.id": cells,
-        "archive.confidence": confidence,
-        "archive.generation": np.full_like(cells, number),
-    }
-    folder.save_checkpoint(elites, {"round": str(number)})
 
 
 def rounds_done(folder: RunFolder) -> int:
@@ -68,10 +58,7 @@ def rounds_done(folder: RunFolder) -> int:
     if not folder.has_checkpoint:
         return 0
     _, metadata = folder.load_checkpoint(())
-    last = metadata.get("round", "")
-    if not last.isdecimal() or len(last) > 9:
-        raise RunError(f"The checkpoint of {folder.path} does not say which round it is of; it is damaged.")
-    return int(last) + 1
+    return read_count(folder, metadata, "round") + 1
 
 
 def read_judged(folder: RunFolder, number: int) -> dict[str, Evolved]:
@@ -128,6 +115,18 @@ def read_network(folder: RunFolder, number: int, first: Classifier) -> Classifie
     network = add_class(first, FOOLING_CLASS, seed=0)
     load_weights(network.module, read_weights(path)[0], str(path))
     return network
+
+
+def load_last_network(folder: RunFolder) -> Classifier:
+    """The network that the newest images of a run were evolved against.
+
+    Raises:
+        ModelError: it cannot be loaded.
+        RunError: the folder is no run of `retrain`, or is damaged.
+    """
+    first = read_retrain_config(folder).model.load()
+    check_same(folder, first)
+    return read_network(folder, max(rounds_done(folder) - 1, 0), first)
 
 
 def weights_name(number: int) -> str:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import ValidationError
 from torchvision.transforms.functional import InterpolationMode, resize
 
 from neatfool.classifiers import Classifier, find_class
 from neatfool.errors import DataError, ModelError, NeatfoolError
-from neatfool.runs import RunFolder
-from neatfool.search.config import ModelConfig
-from neatfool.search.run import load_model, load_search
+from neatfool.experiments.retraining.settings import COMMAND as RETRAIN
+from neatfool.experiments.retraining.state import load_last_network
+from neatfool.models import ModelConfig
+from neatfool.runs import RunFolder, check_same, read_elites
+from neatfool.search import Run
+from neatfool.shared.settings import check_settings
 
 log = logging.getLogger(__name__)
 
@@ -53,23 +53,27 @@ class FoolingImages:
     source: Classifier | None = None
 
 
-def read_fooling_images(path: str | os.PathLike[str], class_names: Sequence[str]) -> FoolingImages:
-    """Reads the images of a run folder, or of a plain folder.
+def read_fooling_images(source: Run | RunFolder | Path | str, class_names: Sequence[str]) -> FoolingImages:
+    """The images of a run, of a run folder, or of a plain folder.
 
     A plain folder holds pictures called `<class>.png`, or one folder of pictures for each class; a class is an index or
     (part of) a class name. Folders that are no such names, but as many as there are classes, stand for the classes in
     sorted order. All pictures must be equally large.
 
     Args:
-        path: the folder.
+        source: the run or the folder.
         class_names: what the classes of a plain folder are called.
 
     Raises:
         DataError: the folder holds no pictures, or one that cannot be used.
         RunError: the run is damaged.
     """
-    folder = Path(path)
-    if (folder / "manifest.json").exists():
+    if isinstance(source, Run):
+        return _of_run(source)
+    if isinstance(source, RunFolder):
+        return _read_run(source)
+    folder = Path(source)
+    if RunFolder.exists(folder):
         return _read_run(RunFolder.open(folder))
     files = _labelled_files(folder, class_names)
     pictures = [_read_picture(file) for file, _ in files]
@@ -118,46 +122,46 @@ def fit_images(images: NDArray[np.uint8], classifier: Classifier) -> NDArray[np.
     return fitted
 
 
+def _of_run(run: Run) -> FoolingImages:
+    archive, known = run.archive, isinstance(run.judge, Classifier)
+    return FoolingImages(
+        run.folder.path.resolve().name if run.folder else f"run of seed {run.config.seed}",
+        archive.pixels(),
+        archive.classes,
+        archive.class_names,
+        run.judge.name,
+        run.classifier.weights_hash() if known else None,
+        archive.confidence,
+        run.classifier if known else None,
+    )
+
+
 def _read_run(folder: RunFolder) -> FoolingImages:
     manifest = folder.manifest
-    if manifest.command == "evolve":
-        _, strategy, _ = load_search(folder)
-        archive = strategy.archive
-        # Drawn from the genomes: a run that was killed has pictures older than its checkpoint.
-        images, classes, confidence = archive.pixels(), archive.classes, archive.confidence
-    else:
-        elites = folder.elites()
-        if not elites:
-            raise DataError(f"{folder.path} has no images yet; let it reach its first checkpoint.")
-        drawn = [folder.image(elite.class_index) for elite in elites]
-        images = np.stack([picture[None] if picture.ndim == 2 else picture.transpose(2, 0, 1) for picture in drawn])
-        classes = np.array([elite.class_index for elite in elites], np.int64)
-        confidence = np.array([elite.confidence for elite in elites], np.float32)
+    elites = read_elites(folder)
+    if not len(elites):
+        raise DataError(f"{folder.path} has no images yet; let it reach its first checkpoint.")
     return FoolingImages(
         folder.path.resolve().name,
-        images,
-        classes,
+        elites.pixels(),
+        elites.classes,
         manifest.class_names,
         manifest.model,
         manifest.weights_hash,
-        confidence,
+        elites.confidence,
         _load_source(folder),
     )
 
 
 def _load_source(folder: RunFolder) -> Classifier | None:
-    """The classifier a run was made for; None, with a warning, where it cannot be had."""
-    settings: Any = folder.config.get("model")
+    """The classifier a run's images were made for; None, with a warning, where it cannot be had."""
     try:
-        classifier = load_model(ModelConfig.model_validate(settings))
-    except (NeatfoolError, ValidationError) as error:
-        reason = str(error).partition("\n")[0]
-        log.warning(
-            "%s: its own classifier cannot be loaded, so there is no agreement with it: %s", folder.path, reason
-        )
-        return None
-    if classifier.weights_hash() != folder.manifest.weights_hash:
-        log.warning("%s: its classifier has other weights now, so there is no agreement with it.", folder.path)
+        if folder.manifest.command == RETRAIN:
+            return load_last_network(folder)
+        classifier = check_settings(ModelConfig, folder.config.get("model", {})).load()
+        check_same(folder, classifier)
+    except NeatfoolError as error:
+        log.warning("%s: its own classifier cannot be loaded, so there is no agreement with it: %s", folder.path, error)
         return None
     return classifier
 

@@ -4,155 +4,32 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neatfool.classifiers import Classifier
+from neatfool.classifiers.identity import same_classifier
 from neatfool.errors import ModelError
-from neatfool.experiments.transfer.images import FoolingImages, fit_images
+from neatfool.experiments.transfer.images import FoolingImages, fit_images, read_fooling_images
+from neatfool.experiments.transfer.result import TransferMatrix, TransferResult
+from neatfool.models import as_classifier
+from neatfool.runs import RunFolder, StopRequestedError
+from neatfool.search import Run
+from neatfool.shared.progress import OnProgress, Progress, Stop
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, the images done and the images in all."""
+Source = Run | RunFolder | FoolingImages | Path | str
+"""Where images come from."""
 
 _AT_ONCE = 200
 
 
-@dataclass(frozen=True)
-class TransferResult:
-    """What T classifiers make of N images that were evolved for another one.
-
-    Attributes:
-        name: what the images are called.
-        source: name of the classifier they were evolved for, or None.
-        targets: what the classifiers are called; their weights file is added where two share a name.
-        models: names of the classifiers.
-        weights: their weights, as `load_classifier` takes them.
-        itself: whether each target is the classifier the images were evolved for.
-        classes: class each image was evolved for, int64 (N,).
-        class_names: its name.
-        images: the images as they were evolved, uint8 (N, channels, height, width).
-        source_confidence: the source's confidence in that class, float32 (N,), or None.
-        source_top1: the source's most likely class, int64 (N,), or None.
-        confidence: each target's confidence in that class, float32 (T, N).
-        top1: each target's most likely class, int64 (T, N).
-        top1_names: its name.
-        top1_confidence: each target's confidence in its most likely class, float32 (T, N).
-    """
-
-    name: str
-    source: str | None
-    targets: tuple[str, ...]
-    models: tuple[str, ...]
-    weights: tuple[str | None, ...]
-    itself: tuple[bool, ...]
-    classes: NDArray[np.int64]
-    class_names: tuple[str, ...]
-    images: NDArray[np.uint8]
-    source_confidence: NDArray[np.float32] | None
-    source_top1: NDArray[np.int64] | None
-    confidence: NDArray[np.float32]
-    top1: NDArray[np.int64]
-    top1_names: tuple[tuple[str, ...], ...]
-    top1_confidence: NDArray[np.float32]
-
-    @property
-    def same_class(self) -> NDArray[np.bool_]:
-        """Whether the class an image was evolved for is the target's most likely one, shape (T, N)."""
-        return np.equal(self.top1, self.classes)
-
-    def figures(self, target: int, chosen: NDArray[np.bool_] | None = None) -> dict[str, Any]:
-        """How well the images fool one target, as fractions of 1; of the `chosen` images only, if given.
-
-        `agreement` is the fraction of images with the same most likely class as the source's, None if that is unknown.
-        `confident` are the same figures for the images in whose class the source is at least 99 % confident.
-        """
-        picked = np.ones(len(self.classes), bool) if chosen is None else chosen
-        if not picked.any():
-            return {"images": 0}
-        confidence = self.confidence[target][picked].astype(np.float64)
-        agreement = None if self.source_top1 is None else float((self.top1[target] == self.source_top1)[picked].mean())
-        return {
-            "images": int(picked.sum()),
-            "same_class_rate": float(self.same_class[target][picked].mean()),
-            "mean_confidence": float(confidence.mean()),
-            "median_confidence": float(np.median(confidence)),
-            "over_99_rate": float((confidence >= 0.99).mean()),
-            "agreement": agreement,
-        }
-
-    def summary(self) -> dict[str, Any]:
-        """Everything but the images, ready for JSON."""
-        source = self.source_confidence
-        confident = None if source is None else source >= 0.99
-        return {
-            "run": self.name,
-            "model": self.source,
-            "images": len(self.classes),
-            "classes": len(set(self.classes.tolist())),
-            "source_confidence": None
-            if source is None
-            else {"mean": float(source.mean(dtype=np.float64)), "median": float(np.median(source))},
-            "targets": [
-                {
-                    "name": name,
-                    "model": self.models[target],
-                    "weights": self.weights[target],
-                    "itself": self.itself[target],
-                    **self.figures(target),
-                    "confident": None if confident is None else self.figures(target, confident),
-                }
-                for target, name in enumerate(self.targets)
-            ],
-            "per_class": [self._class_summary(class_index) for class_index in np.unique(self.classes).tolist()],
-        }
-
-    def _class_summary(self, class_index: int) -> dict[str, Any]:
-        chosen = self.classes == class_index
-        first = int(np.flatnonzero(chosen)[0])
-        source = self.source_confidence
-        rows = []
-        for target, name in enumerate(self.targets):
-            top = Counter(np.array(self.top1_names[target])[chosen].tolist()).most_common(1)[0][0]
-            rows.append({"name": name, "top1": top, **self.figures(target, chosen)})
-        return {
-            "class": class_index,
-            "class_name": self.class_names[first],
-            "images": int(chosen.sum()),
-            "source_confidence": None if source is None else float(source[chosen].mean(dtype=np.float64)),
-            "targets": rows,
-        }
-
-
-@dataclass(frozen=True)
-class TransferMatrix:
-    """Several sets of images on the same classifiers: one `TransferResult` for each set."""
-
-    results: tuple[TransferResult, ...]
-
-    def matrix(self, figure: str) -> NDArray[np.float64]:
-        """One of `TransferResult.figures` for every set and classifier, (sets, classifiers); NaN where unknown."""
-        rows = [[result.figures(target)[figure] for target in range(len(result.targets))] for result in self.results]
-        return np.array(rows, np.float64)
-
-    def summary(self) -> dict[str, Any]:
-        """The summary of every set, ready for JSON; of a single set, that set's own."""
-        if len(self.results) == 1:
-            return self.results[0].summary()
-        return {
-            "targets": list(self.results[0].targets),
-            "same_class_rate": self.matrix("same_class_rate").tolist(),
-            "runs": [result.summary() for result in self.results],
-        }
-
-
-def transfer(
+def transfer_images(
     images: NDArray[np.uint8],
     source_classes: NDArray[np.int64],
     targets: Sequence[Classifier],
@@ -161,12 +38,12 @@ def transfer(
     source: Classifier | None = None,
     source_confidence: NDArray[np.float32] | None = None,
     name: str = "images",
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
+    stop: Stop | None = None,
 ) -> TransferResult:
     """Shows images to other classifiers than the one they were evolved for.
 
-    Images of another size than a target's are resampled whole. A class is the same one in every classifier if it has
-    the same index; a target with another number of classes must also call it the same.
+    Images of another size than a target's are resampled whole. See `map_classes` for which classes are the same.
 
     Args:
         images: uint8 (N, channels, height, width).
@@ -177,6 +54,7 @@ def transfer(
         source_confidence: its confidence in the class of each image, (N,); measured if None and `source` is given.
         name: what to call the images.
         progress: told about every few hundred images.
+        stop: asked between images; True ends there.
 
     Raises:
         ModelError: a target takes another kind of images or does not know one of the classes.
@@ -191,21 +69,26 @@ def transfer(
     if not targets:
         raise ValueError("transfer needs at least one target.")
     names = tuple(class_names or (source or targets[0]).class_names)
+    _check_classes(classes, names, targets)
     for target in targets:
-        _check_classes(classes, names, target)
         fit_images(images[:1], target)
-    source_top1 = None
     scores: NDArray[np.float32] = np.empty((0, 0), np.float32)
     if source is not None:
-        scores = _scores(images, source, name, progress)
-        source_top1 = scores.argmax(1)
+        scores = _scores(images, source, name, progress, stop)
         if source_confidence is None:
             source_confidence = scores[np.arange(len(images)), classes]
-    itself = tuple(source is not None and _equal(target, source) for target in targets)
+    itself = tuple(source is not None and same_classifier(target, source) for target in targets)
     judged = [
-        scores if own else _scores(images, target, name, progress) for target, own in zip(targets, itself, strict=True)
+        scores if own else _scores(images, target, name, progress, stop)
+        for target, own in zip(targets, itself, strict=True)
     ]
     top1 = np.stack([one.argmax(1) for one in judged])
+    maps = [map_classes(names, target) for target in targets]
+    wanted = np.stack([mapped[classes] for mapped in maps])
+    source_top1 = None
+    if source is not None:
+        # The source may have classes that the images have no name for, such as that of fooling images.
+        source_top1 = np.stack([map_classes(source.class_names, target)[scores.argmax(1)] for target in targets])
     return TransferResult(
         name=name,
         source=source.name if source else None,
@@ -215,10 +98,11 @@ def transfer(
         itself=itself,
         classes=classes,
         class_names=tuple(names[index] for index in classes),
+        target_classes=wanted,
         images=images,
         source_confidence=source_confidence,
         source_top1=source_top1,
-        confidence=np.stack([one[np.arange(len(images)), classes] for one in judged]),
+        confidence=np.stack([one[np.arange(len(images)), own] for one, own in zip(judged, wanted, strict=True)]),
         top1=top1,
         top1_names=tuple(
             tuple(target.class_names[index] for index in row) for target, row in zip(targets, top1, strict=True)
@@ -227,70 +111,105 @@ def transfer(
     )
 
 
-def transfer_matrix(
-    runs: Sequence[FoolingImages], classifiers: Sequence[Classifier], *, progress: Progress | None = None
+def transfer(
+    source: Source | Sequence[Source],
+    to: Classifier | str | Sequence[Classifier | str],
+    *,
+    progress: OnProgress | None = None,
+    stop: Stop | None = None,
 ) -> TransferMatrix:
-    """Shows the images of every run to every classifier.
+    """Shows the images of one run or several to one classifier or several.
+
+    Args:
+        source: a run, its folder, or a plain folder of pictures (see `read_fooling_images`), or several of these.
+        to: a classifier or its name, or several of these.
+        progress: told about every few hundred images.
+        stop: asked between images; True ends there.
 
     Raises:
-        ModelError: a classifier takes another kind of images or does not know one of the classes.
+        DataError: a folder holds no pictures, or one that cannot be used.
+        ModelError: a classifier cannot be loaded, takes another kind of images or does not know one of the classes.
+        RunError: a run is damaged.
+        StopRequestedError: `stop` said so.
         ValueError: there are no runs or no classifiers.
     """
-    if not runs:
-        raise ValueError("transfer_matrix needs at least one run.")
+    sources = [source] if isinstance(source, str | Path | RunFolder | Run | FoolingImages) else list(source)
+    targets = [as_classifier(one) for one in ([to] if isinstance(to, str | Classifier) else to)]
+    if not sources or not targets:
+        raise ValueError("transfer needs at least one run and one classifier.")
     results = []
-    for run in runs:
-        result = transfer(
-            run.images,
-            run.classes,
-            classifiers,
-            class_names=run.class_names,
-            source=run.source,
-            source_confidence=run.confidence,
-            name=run.name,
+    for one in sources:
+        images = one if isinstance(one, FoolingImages) else read_fooling_images(one, targets[0].class_names)
+        result = transfer_images(
+            images.images,
+            images.classes,
+            targets,
+            class_names=images.class_names,
+            source=images.source,
+            source_confidence=images.confidence,
+            name=images.name,
             progress=progress,
+            stop=stop,
         )
-        results.append(replace(result, source=run.model))
+        results.append(replace(result, source=images.model))
     return TransferMatrix(tuple(results))
 
 
 def _scores(
-    images: NDArray[np.uint8], classifier: Classifier, name: str, progress: Progress | None
+    images: NDArray[np.uint8], classifier: Classifier, name: str, progress: OnProgress | None, stop: Stop | None
 ) -> NDArray[np.float32]:
     parts = []
     step = max(1, _AT_ONCE // classifier.chunk) * classifier.chunk
     for start in range(0, len(images), step):
+        if stop and stop():
+            raise StopRequestedError
         parts.append(classifier.confidences(fit_images(images[start : start + step], classifier)))
         if progress:
-            progress(f"{name} on {classifier.name}", min(start + step, len(images)), len(images))
+            done = min(start + step, len(images))
+            progress(Progress(task=f"{name} on {classifier.name}", unit="images", done=done, total=len(images)))
     return np.concatenate(parts)
 
 
-def _equal(one: Classifier, other: Classifier) -> bool:
-    """Whether two classifiers give every image the same confidences."""
-    return one.preprocessing() == other.preprocessing() and one.weights_hash() == other.weights_hash()
+def map_classes(names: Sequence[str], target: Classifier) -> NDArray[np.int64]:
+    """For every class of some names the target's class that is the same one, -1 where it has none; shape (classes,), int64.
 
-
-def _check_classes(classes: NDArray[np.int64], names: Sequence[str], target: Classifier) -> None:
-    known = target.class_names
-    for index in np.unique(classes).tolist():
-        if not 0 <= index < len(names):
-            raise ModelError(f"There is no class {index} among the {len(names)} classes the images were evolved for.")
-        if index < len(known) and (known[index] == names[index] or str(index) in (known[index], names[index])):
-            continue
-        if len(known) != len(names):
-            raise ModelError(
-                f"{target.name} with {len(known)} classes does not know class {index}, {names[index]}, by that "
-                "index and name; choose a classifier of the same classes."
+    The same name, wherever it stands, is the same class. Of two lists of equal length so is the same index, where the
+    target's name for it is none of the others; and an index is a name for itself.
+    """
+    known = {name: index for index, name in enumerate(target.class_names)}
+    others = set(names)
+    mapped = np.full(len(names), -1, np.int64)
+    for index, name in enumerate(names):
+        there = target.class_names[index] if index < target.n_classes else None
+        unnamed = str(index) in (name, there)
+        if there is not None and (there == name or unnamed):
+            mapped[index] = index
+        elif name in known:
+            mapped[index] = known[name]
+        elif there is not None and len(names) == target.n_classes and there not in others:
+            mapped[index] = index
+            log.warning(
+                "%s calls class %d %r, the images' classifier %r; they are taken for the same class.",
+                target.name,
+                index,
+                there,
+                name,
             )
-        log.warning(
-            "%s calls class %d %r, the images' classifier %r; they are taken for the same class.",
-            target.name,
-            index,
-            known[index],
-            names[index],
-        )
-        return
+    return mapped
+
+
+def _check_classes(classes: NDArray[np.int64], names: Sequence[str], targets: Sequence[Classifier]) -> None:
+    if classes.min() < 0 or classes.max() >= len(names):
+        index = int(classes[(classes < 0) | (classes >= len(names))][0])
+        raise ModelError(f"There is no class {index} among the {len(names)} classes the images were evolved for.")
+    for target in targets:
+        mapped = map_classes(names, target)
+        for index in np.unique(classes).tolist():
+            if mapped[index] < 0:
+                raise ModelError(
+                    f"{target.name} with {target.n_classes} classes does not know class {index}, {names[index]}, by that "
+                    "index and name; choose a classifier of the same classes."
+                )
 
 
 def _labels(classifiers: Sequence[Classifier]) -> tuple[str, ...]:

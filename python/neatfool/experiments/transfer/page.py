@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from neatfool.experiments.transfer.measure import TransferMatrix, TransferResult
+from neatfool.experiments.transfer.result import TransferMatrix, TransferResult
 from neatfool.figures.charts import curve
 from neatfool.figures.page import SMALL_SIDE, write_html
 from neatfool.figures.tiles import (

@@ -2,60 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neatfool import _core
-from neatfool.search.archive import Archive
-from neatfool.search.lineage import Lineage
-from neatfool.search.strategy import Proposal
+from neatfool.encodings import Arrays, Population
+from neatfool.search.strategy import STRATEGIES, Offspring, Setting, paper_batch
+from neatfool.shared.settings import Settings
 
 
-class MapElitesSearch:
-    """MAP-Elites over classes (paper section 2.2; Mouret & Clune 2015).
+@STRATEGIES.register
+class MapElites(Settings):
+    """MAP-Elites over classes (paper section 2.2; Mouret & Clune 2015): one cell a class, each child tried on every cell.
 
     Parents are drawn uniformly from the cells, so that an individual holding k cells is k times as likely.
     """
 
-    def __init__(self, archive: Archive[Any], lineage: Lineage, *, parents: int, batch: int, seed: int) -> None:
-        self.archive = archive
-        self.lineage = lineage
-        self._parents = parents
-        self._batch = batch
-        self._seed = seed
+    name: Literal["map-elites"] = "map-elites"
+    markings: ClassVar[bool] = False
 
-    def propose(self, generation: int) -> Proposal:
-        """See `Strategy.propose`."""
+    def default_batch(self, cells: int) -> int:
+        """See `StrategySettings.default_batch`."""
+        return paper_batch(cells)
+
+    def check(self, *, cells: int, batch: int) -> None:
+        """See `StrategySettings.check`; any numbers will do."""
+
+    def begin(self, setting: Setting, first: Population, fitness: NDArray[np.float32]) -> MapElitesStrategy:
+        """See `StrategySettings.begin`."""
+        return MapElitesStrategy(setting)
+
+    def restore(self, setting: Setting, arrays: Arrays) -> MapElitesStrategy:
+        """See `StrategySettings.restore`."""
+        return MapElitesStrategy(setting)
+
+
+class MapElitesStrategy:
+    """MAP-Elites between two generations; the archive is all the state there is."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+
+    def ask(self, generation: int) -> Offspring:
+        """See `Strategy.ask`."""
+        archive, batch = self._setting.archive, self._setting.batch
         cells = _core.draw_parents(
-            self._batch, 2, len(self.archive), seed=self._seed, generation=generation, first_index=0
+            batch, 2, len(archive), seed=self._setting.seed, generation=generation, first_index=0
         )
-        if self._parents == 1:
+        if archive.genomes.parents == 1:
             cells[:, 1] = cells[:, 0]
-        matings = np.column_stack([cells, np.ones(self._batch, np.uint32)])
-        parents = self.archive.ids[cells]
+        matings = np.column_stack([cells, np.ones(batch, np.uint32)])
+        parents = archive.ids[cells]
         parents[parents[:, 0] == parents[:, 1], 1] = -1
-        children = self.archive.genomes.vary(matings, generation=generation)
-        return Proposal(children, parents, self.archive.classes[cells[:, 0]])
+        children = archive.genomes.vary(matings, generation=generation)
+        return Offspring(children, parents, archive.classes[cells[:, 0]])
 
-    def accept(self, proposal: Proposal, scores: NDArray[np.float32], *, first_id: int, generation: int) -> int:
-        """See `Strategy.accept`."""
-        taken = self.archive.add(proposal.children, scores, first_id=first_id, generation=generation)
-        winners = np.unique(taken[taken >= 0])
-        self.lineage.add(
-            (first_id + winners).tolist(),
-            map(tuple, proposal.parents[winners].tolist()),
-            proposal.classes[winners].tolist(),
-            generation=generation,
-        )
-        return int((taken >= 0).sum())
+    def tell(
+        self, offspring: Offspring, fitness: NDArray[np.float32], *, first_id: int, taken: NDArray[np.int64]
+    ) -> None:
+        """See `Strategy.tell`."""
 
     def living(self) -> NDArray[np.int64]:
         """See `Strategy.living`."""
-        ids: NDArray[np.int64] = self.archive.ids
-        return ids
+        return np.empty(0, np.int64)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """See `Strategy.arrays`; the archive is all the state there is."""
+        """See `Strategy.arrays`."""
         return {}

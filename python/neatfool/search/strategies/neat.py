@@ -2,181 +2,181 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from neatfool import _core
-from neatfool.encodings import CppnPopulation
-from neatfool.errors import ConfigError
+from neatfool.encodings import Arrays, Population, Species
+from neatfool.errors import ConfigError, RunError
 from neatfool.runs import expect
-from neatfool.search.archive import Archive
-from neatfool.search.config import Neat
-from neatfool.search.lineage import Lineage
-from neatfool.search.strategy import Proposal
+from neatfool.search.strategy import STRATEGIES, Offspring, Setting, paper_batch
+from neatfool.shared.settings import Settings
+
+_CHILDREN_OF_A_CLASS = 20
 
 
-class NeatSearch:
-    """NEAT (Stanley & Miikkulainen 2002), one population a class, its fitness the confidence for that class.
+@STRATEGIES.register
+class Neat(Settings):
+    """NEAT (Stanley & Miikkulainen 2002): one speciated population a class, with crossover by historical markings.
 
-    The children of all populations are varied, drawn and scored as one batch. Species champions live on with their known
-    fitness and are not scored again. Every child also competes for every cell of the archive; one that takes the cell of
-    another class joins that class's population.
+    Attributes:
+        target_species: number of species the compatibility threshold is steered towards, in each population.
+        excess_coefficient: weight of excess genes in the compatibility distance.
+        disjoint_coefficient: weight of disjoint genes.
+        weight_coefficient: weight of the mean weight difference of matching genes (weights lie in [-10, 10]).
+        activation_coefficient: weight of the share of common nodes whose activations differ.
+        initial_threshold: compatibility threshold of the first generation.
+        stagnation: generations without a better champion after which a species gets no more offspring.
+        species_elitism: number of best species that stagnation spares.
+        elitism_size: species of at least this many members keep their champion unchanged.
+        survival: best share of a species that may become parents.
+        crossover_rate: chance that a child has two parents.
+        interspecies_rate: chance that the second parent is of another species.
     """
 
-    def __init__(
-        self,
-        archive: Archive[CppnPopulation],
-        lineage: Lineage,
-        settings: Neat,
-        *,
-        pool: CppnPopulation,
-        owner: NDArray[np.int64],
-        ids: NDArray[np.int64],
-        fitness: NDArray[np.float32],
-        species: list[_core.SpeciesSet],
-        batch: int,
-        seed: int,
-    ) -> None:
-        self.archive = archive
-        self.lineage = lineage
-        self._settings = settings
-        self._pool = pool
-        self._owner = owner
-        self._ids = ids
-        self._fitness = fitness
-        self._species = species
-        self._batch = batch
-        self._seed = seed
+    name: Literal["neat"] = "neat"
+    markings: ClassVar[bool] = True
+    target_species: int = Field(default=4, ge=1, le=1_000_000)
+    excess_coefficient: float = Field(default=1.0, ge=0)
+    disjoint_coefficient: float = Field(default=1.0, ge=0)
+    weight_coefficient: float = Field(default=0.1, ge=0)
+    activation_coefficient: float = Field(default=0.5, ge=0)
+    initial_threshold: float = Field(default=1.0, gt=0)
+    stagnation: int = Field(default=15, ge=1, lt=2**32)
+    species_elitism: int = Field(default=1, ge=0, le=1_000_000)
+    elitism_size: int = Field(default=1, ge=1, le=1_000_000)
+    survival: float = Field(default=0.3, gt=0, le=1)
+    crossover_rate: float = Field(default=0.5, ge=0, le=1)
+    interspecies_rate: float = Field(default=0.01, ge=0, le=1)
 
-    @classmethod
-    def begin(
-        cls,
-        archive: Archive[CppnPopulation],
-        lineage: Lineage,
-        settings: Neat,
-        *,
-        first: CppnPopulation,
-        scores: NDArray[np.float32],
-        batch: int,
-        seed: int,
-    ) -> NeatSearch:
-        """Founds each population with the individuals of generation 0 that its class likes best."""
-        cells = len(archive)
+    def default_batch(self, cells: int) -> int:
+        """See `StrategySettings.default_batch`."""
+        return max(paper_batch(cells), _CHILDREN_OF_A_CLASS * cells)
+
+    def check(self, *, cells: int, batch: int) -> None:
+        """See `StrategySettings.check`."""
         if batch < 2 * cells:
             raise ConfigError(
                 f"The neat strategy breeds a population for each of {cells} classes, so a batch of {batch} is too small; "
                 f"raise --batch to {2 * cells} or more (20 a class works well), or choose fewer --classes."
             )
-        sizes = np.minimum(_shares(batch, cells), len(first))
-        ranked = np.argsort(-scores[:, archive.classes], axis=0, kind="stable")
+
+    def begin(self, setting: Setting, first: Population, fitness: NDArray[np.float32]) -> NeatStrategy:
+        """Founds each population with the individuals of generation 0 that are the fittest for its class."""
+        cells = len(setting.archive)
+        sizes = np.minimum(_shares(setting.batch, cells), len(first))
+        ranked = np.argsort(-fitness, axis=0, kind="stable")
         ids = np.concatenate([ranked[:size, cell] for cell, size in enumerate(sizes)])
         owner = np.repeat(np.arange(cells), sizes)
-        return cls(
-            archive,
-            lineage,
-            settings,
+        return NeatStrategy(
+            setting,
             pool=first.take(ids),
             owner=owner,
             ids=ids,
-            fitness=scores[ids, archive.classes[owner]],
-            species=[_core.SpeciesSet(settings) for _ in range(cells)],
-            batch=batch,
-            seed=seed,
+            fitness=fitness[ids, owner],
+            species=setting.encoding.species(cells, self),
         )
 
-    @classmethod
-    def restored(
-        cls,
-        archive: Archive[CppnPopulation],
-        lineage: Lineage,
-        settings: Neat,
-        arrays: Mapping[str, NDArray[Any]],
-        *,
-        pool: CppnPopulation,
-        batch: int,
-        seed: int,
-    ) -> NeatSearch:
-        """The search as it was when `arrays` and its pool were stored."""
-        size, source = len(pool), "the checkpoint"
-        species = json.loads(expect(arrays, "species", np.uint8, ndim=1, source=source).tobytes())
-        owner = expect(arrays, "owner", np.int64, (size,), ndim=1, source=source)
-        if len(species) != len(archive) or not ((owner >= 0) & (owner < len(archive))).all():
-            raise ValueError("its populations are not those of the archive's classes")
-        return cls(
-            archive,
-            lineage,
-            settings,
+    def restore(self, setting: Setting, arrays: Arrays) -> NeatStrategy:
+        """See `StrategySettings.restore`."""
+        cells = len(setting.archive)
+        prefix = "pool."
+        pooled = {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+        pool = setting.archive.genomes.relatives(pooled)
+        size = len(pool)
+        owner = expect(arrays, "owner", np.int64, (size,), ndim=1)
+        fitness = expect(arrays, "fitness", np.float32, (size,), ndim=1)
+        expect(arrays, "species", np.uint8, ndim=1)
+        if not ((owner >= 0) & (owner < cells)).all() or (np.diff(owner) < 0).any() or len(np.unique(owner)) < cells:
+            raise RunError("The checkpoint's populations are not those of the archive's classes; it is damaged.")
+        if not (fitness >= 0).all() or not np.isfinite(fitness).all():
+            raise RunError("The checkpoint holds an impossible fitness; it is damaged.")
+        return NeatStrategy(
+            setting,
             pool=pool,
             owner=owner,
-            ids=expect(arrays, "ids", np.int64, (size,), ndim=1, source=source),
-            fitness=expect(arrays, "fitness", np.float32, (size,), ndim=1, source=source),
-            species=[_core.SpeciesSet.from_json(text) for text in species],
-            batch=batch,
-            seed=seed,
+            ids=expect(arrays, "ids", np.int64, (size,), ndim=1),
+            fitness=fitness,
+            species=setting.encoding.species(cells, self, arrays),
         )
 
-    def propose(self, generation: int) -> Proposal:
-        """See `Strategy.propose`."""
-        matings, kept = [], []
-        shares = _shares(self._batch, len(self.archive))
-        for cell, (species, share) in enumerate(zip(self._species, shares, strict=True)):
-            members = np.flatnonzero(self._owner == cell)
-            elites, planned = species.reproduce(
-                self._pool.take(members).genomes,
-                self._fitness[members],
-                self._settings,
-                children=int(share),
-                seed=self._seed,
-                generation=generation,
-                index=cell,
+
+class NeatStrategy:
+    """NEAT between two generations.
+
+    The children of all populations are varied, drawn and scored as one batch. Species champions live on with their known
+    fitness and are not scored again. A child that takes the cell of another class joins that class's population.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        *,
+        pool: Population,
+        owner: NDArray[np.int64],
+        ids: NDArray[np.int64],
+        fitness: NDArray[np.float32],
+        species: Species,
+    ) -> None:
+        self._setting = setting
+        self._pool = pool
+        self._owner = owner  # rising: the pool lies population by population
+        self._ids = ids
+        self._fitness = fitness
+        self._species = species
+        self._kept = np.empty(0, np.uint32)
+        self._children = _shares(setting.batch, len(setting.archive))
+
+    def ask(self, generation: int) -> Offspring:
+        """See `Strategy.ask`."""
+        if (self._fitness < 0).any():
+            raise ConfigError(
+                "The neat strategy shares fitness, so its objective must not be negative; choose another."
             )
-            kept.append(members[elites])
-            planned[:, :2] = members[planned[:, :2]]
-            matings.append(planned)
-        rows = np.concatenate(matings)
-        parents = self._ids[rows[:, :2]]
-        parents[rows[:, 0] == rows[:, 1], 1] = -1
-        children = self._pool.vary(rows, generation=generation)
-        return Proposal(children, parents, np.repeat(self.archive.classes, shares), kept=np.concatenate(kept))
-
-    def accept(self, proposal: Proposal, scores: NDArray[np.float32], *, first_id: int, generation: int) -> int:
-        """See `Strategy.accept`."""
-        children, kept = proposal.children, proposal.kept
-        ids = first_id + np.arange(len(children))
-        owner = np.repeat(np.arange(len(self.archive)), _shares(self._batch, len(self.archive)))
-        taken = self.archive.add(children, scores, first_id=first_id, generation=generation)
-        self.lineage.add(
-            ids.tolist(), map(tuple, proposal.parents.tolist()), proposal.classes.tolist(), generation=generation
+        ends = np.cumsum(np.bincount(self._owner, minlength=len(self._children)))
+        self._kept, matings = self._species.reproduce(
+            self._pool,
+            ends.astype(np.uint32),
+            self._fitness,
+            children=self._children.astype(np.uint32),
+            seed=self._setting.seed,
+            generation=generation,
         )
+        parents = self._ids[matings[:, :2]]
+        parents[matings[:, 0] == matings[:, 1], 1] = -1
+        children = self._pool.vary(matings, generation=generation)
+        return Offspring(children, parents, np.repeat(self._setting.archive.classes, self._children))
+
+    def tell(
+        self, offspring: Offspring, fitness: NDArray[np.float32], *, first_id: int, taken: NDArray[np.int64]
+    ) -> None:
+        """See `Strategy.tell`."""
+        children, kept = offspring.genomes, self._kept
+        ids = first_id + np.arange(len(children))
+        owner = np.repeat(np.arange(len(taken)), self._children)
         cells = np.flatnonzero(taken >= 0)
         joining = cells[owner[taken[cells]] != cells]
         guests = taken[joining]
 
         owners = np.concatenate([self._owner[kept], owner, joining])
         order = np.argsort(owners, kind="stable")
-        own = scores[np.arange(len(children)), proposal.classes]
-        arrived = scores[guests, self.archive.classes[joining]]
+        own = fitness[np.arange(len(children)), owner]
         self._pool = self._pool.take(kept).concatenate(children, children.take(guests)).take(order)
         self._ids = np.concatenate([self._ids[kept], ids, ids[guests]])[order]
-        self._fitness = np.concatenate([self._fitness[kept], own, arrived])[order]
+        self._fitness = np.concatenate([self._fitness[kept], own, fitness[guests, joining]])[order]
         self._owner = owners[order]
-        return len(cells)
 
     def living(self) -> NDArray[np.int64]:
         """See `Strategy.living`."""
-        return np.concatenate([self.archive.ids, self._ids])
+        return self._ids
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """See `Strategy.arrays`."""
-        species = json.dumps([species.json() for species in self._species]).encode()
-        # The archive's genomes carry the count of innovations for both.
-        pool = {f"pool.{name}": values for name, values in self._pool.genomes.arrays().items()}
+        pool = {f"pool.{name}": values for name, values in self._pool.arrays().items()}
         state: dict[str, NDArray[Any]] = {"owner": self._owner, "ids": self._ids, "fitness": self._fitness}
-        return {**pool, **state, "species": np.frombuffer(species, np.uint8)}
+        return {**pool, **state, **self._species.arrays()}
 
 
 def _shares(batch: int, cells: int) -> NDArray[np.int64]:

@@ -1,0 +1,398 @@
+"""How each of the paper's rows is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from neatfool.classifiers import Classifier
+from neatfool.data import ImageArray, read_mnist
+from neatfool.experiments.ascent import AscentSettings, ascend, resume_ascent
+from neatfool.experiments.diversity import diversity
+from neatfool.experiments.hypothesis import hypothesis
+from neatfool.experiments.repetition import repeat
+from neatfool.experiments.reproduction.settings import ReproductionConfig
+from neatfool.experiments.retraining import RetrainSettings, resume_retrain, retrain
+from neatfool.experiments.retraining.state import weights_name
+from neatfool.experiments.transfer import transfer
+from neatfool.models import load_classifier
+from neatfool.report import write_run_pages
+from neatfool.runs import RunFolder, StopRequestedError
+from neatfool.search import PRESETS, EvolveConfig, Run, build_config, evolve, resume
+from neatfool.shared.files import make_folder
+from neatfool.shared.progress import OnProgress, Progress, Stop
+from neatfool.shared.text import percent
+from neatfool.training import Epoch, TrainingSettings, save_classifier, train_classifier
+
+_LAST_ATTACK = 25
+"""Times the usual generations, against the network of the last round of retraining."""
+
+
+class Outcome(NamedTuple):
+    """What a row came to, in words; see `Row`."""
+
+    ours: str
+    setting: str
+    evaluations: int
+    differs: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a row is made from.
+
+    Attributes:
+        config: what is reproduced.
+        out: the folder for runs and figures.
+        row: what is being made, in words.
+        progress: told what goes on.
+        stop: asked often.
+    """
+
+    config: ReproductionConfig
+    out: Path
+    row: str
+    progress: OnProgress
+    stop: Stop
+
+    def tell(self, part: str) -> OnProgress:
+        """What a part of the row reports to."""
+        return lambda now: self.progress(replace(now, task=f"{self.row}: {part}, {now.task}"))
+
+    def told_epoch(self, part: str) -> Callable[[Epoch], None]:
+        """What a training of the row reports to; it ends where the user says stop."""
+
+        def told(epoch: Epoch) -> None:
+            self.progress(Progress(task=f"{self.row}: {part}", unit="epochs", done=epoch.epoch))
+            self.check_stop()
+
+        return told
+
+    def check_stop(self) -> None:
+        """Raises StopRequestedError if the user says stop; the row is done another time then."""
+        if self.stop():
+            raise StopRequestedError
+
+
+def _evolve(context: Context, name: str, preset: str | None, **changes: Any) -> Run:
+    """The run of this name with its pages, begun, continued or as it is; `changes` are made to its usual settings."""
+    path, amount = context.out / name, context.config.amount
+    settings = {
+        "model": context.config.model.model_dump(exclude_none=True),
+        "generations": amount.generations,
+        "seed": context.config.seed,
+        "classes": amount.classes,
+        **changes,
+    }
+    if amount.batch:
+        settings |= {"start": amount.batch, "batch": amount.batch}
+    if RunFolder.exists(path):
+        run = resume(path, generations=settings["generations"], progress=context.tell(name), stop=context.stop)
+    else:
+        config = build_config(PRESETS[preset] if preset else {}, settings)
+        run = evolve(config=config, out=path, progress=context.tell(name), stop=context.stop)
+    context.check_stop()
+    if run.folder:
+        write_run_pages(run.folder)
+    return run
+
+
+def _searched(run: Run) -> str:
+    one = run.summary()
+    return (
+        f"median {percent(one['median_confidence'])}, lowest {percent(one['min_confidence'])}; "
+        f"{one['classes_over_99']} of {one['classes']} classes at 99 % or more"
+    )
+
+
+def _setting(config: EvolveConfig) -> str:
+    crops = f", {config.model.crops} crops" if config.model.crops > 1 else ""
+    return f"{config.model.name}{crops}, {config.generations} generations of {config.batch}"
+
+
+def _search_row(context: Context, name: str, preset: str, paper_generations: int) -> Outcome:
+    run = _evolve(context, name, preset)
+    short = run.generation < paper_generations
+    differs = f"{run.generation:,} generations instead of {paper_generations:,}" if short else ""
+    if context.config.model.name != "alexnet" and preset.startswith("paper-imagenet"):
+        differs = f"another network{', ' if differs else ''}{differs}"
+    return Outcome(_searched(run), _setting(run.config), run.evaluations, differs)
+
+
+def _ascent(context: Context) -> Outcome:
+    texts, evaluations = [], 0
+    for name, settings in {
+        "without": AscentSettings(),
+        "with": AscentSettings(l2_decay=0.01, blur_radius=0.5, blur_every=4),
+    }.items():
+        path, told = context.out / f"row-5-{name}", context.tell(f"{name} regularisers")
+        if RunFolder.exists(path):
+            result = resume_ascent(path, progress=told, stop=context.stop)
+        else:
+            result = ascend(
+                context.config.model,
+                sample=context.config.amount.sample,
+                settings=settings,
+                seed=context.config.seed,
+                out=path,
+                progress=told,
+                stop=context.stop,
+            )
+        context.check_stop()
+        result.write()
+        one = result.summary()
+        evaluations += one["evaluations"]
+        texts.append(
+            f"{name} regularisers {one['classes_over_99']} of {one['classes']} classes at 99 % or more, "
+            f"{one['classes_over_9999']} at 99.99 %, median {percent(one['median_confidence'])}"
+        )
+    return Outcome("; ".join(texts), f"{context.config.model.name}, {one['classes']} classes", evaluations, "")
+
+
+def _mnist_networks(context: Context) -> list[Classifier]:
+    """Two LeNets of other initialisations and a network without convolutions, trained once and kept."""
+    folder = context.out / "networks"
+    make_folder(folder)
+    networks = []
+    for model, seed in (("lenet-mnist", 101), ("lenet-mnist", 102), ("mlp-mnist", 103)):
+        path = folder / f"{model}-{seed}.safetensors"
+        if not path.exists():
+            images, labels = read_mnist(Path(context.config.data), "train")
+            test_images, test_labels = read_mnist(Path(context.config.data), "test")
+            trained, history = train_classifier(
+                model,
+                images,
+                labels,
+                settings=TrainingSettings(epochs=context.config.amount.epochs, seed=seed),
+                test=ImageArray(test_images.numpy(), test_labels.numpy()),
+                device=context.config.model.device,
+                progress=context.told_epoch(f"training {model}, seed {seed}"),
+            )
+            save_classifier(trained, path, notes={"seed": str(seed), "accuracy": str(history[-1].accuracy)})
+        networks.append(load_classifier(model, weights=path, device=context.config.model.device))
+    return networks
+
+
+def _mnist_transfer(context: Context) -> Outcome:
+    runs = [_evolve(context, "row-1", "paper-mnist-direct"), _evolve(context, "row-2", "paper-mnist")]
+    networks = _mnist_networks(context)
+    return _transferred(context, runs, networks, "evolved for the built-in LeNet")
+
+
+def _imagenet_transfer(context: Context) -> Outcome:
+    runs = [
+        _evolve(context, "row-4", "paper-imagenet"),
+        _evolve(context, "row-6-other", "paper-imagenet", model=context.config.other.model_dump(exclude_none=True)),
+    ]
+    return _transferred(context, runs, [run.classifier for run in reversed(runs)], "both ways, at equal generations")
+
+
+def _transferred(context: Context, runs: list[Run], targets: list[Classifier], setting: str) -> Outcome:
+    matrix = transfer(runs, targets, progress=context.tell("showing the images"), stop=context.stop)
+    matrix.write(context.out / "row-6")
+    texts = []
+    for run, result in zip(runs, matrix.results, strict=True):
+        own = run.config.encoding.name if runs[0].classifier.name == runs[1].classifier.name else run.classifier.name
+        rates = [
+            f"{name}: {figures['same_class_rate']:.0%} the same class, {figures['over_99_rate']:.0%} at 99 % or more"
+            for target, name in enumerate(result.targets)
+            if not result.itself[target]
+            for figures in [result.figures(target)]
+        ]
+        texts.append(f"{own} images on " + "; ".join(rates))
+    return Outcome(". ".join(texts), setting, 0, "")
+
+
+def _retrained(context: Context, settings: RetrainSettings) -> tuple[dict[str, Any], str]:
+    path, told = context.out / "row-7-8", context.tell("retraining")
+    if RunFolder.exists(path):
+        result = resume_retrain(path, progress=told, stop=context.stop)
+    else:
+        result = retrain(
+            context.config.model.load(),
+            Path(context.config.data),
+            rounds=context.config.amount.rounds,
+            settings=settings,
+            seed=context.config.seed,
+            out=path,
+            progress=told,
+            stop=context.stop,
+        )
+    context.check_stop()
+    result.write()
+    rounds = context.config.amount.rounds
+    setting = f"{rounds} round{'s' * (rounds > 1)}, {settings.generations} generations each"
+    return result.summary(), setting
+
+
+def _mnist_retraining(context: Context) -> Outcome:
+    settings = RetrainSettings(generations=context.config.amount.retrain_generations, batch=context.config.amount.batch)
+    summary, setting = _retrained(context, settings)
+    medians = [one["median_confidence"] for one in summary["rounds"][1:]]
+    generations = _LAST_ATTACK * settings.generations
+    model = context.config.model.model_copy(
+        update={"weights": str(context.out / "row-7-8" / weights_name(len(medians)))}
+    )
+    last_run = _evolve(
+        context, "row-7-last", None, model=model.model_dump(), generations=generations, classes="0-9"
+    ).summary()
+    last = summary["rounds"][-1]
+    fooled = sum(median >= 0.9999 for median in medians)
+    ours = (
+        f"DNN2 to DNN{len(medians) + 1}: median confidence {percent(min(medians))} to {percent(max(medians))}, "
+        f"{fooled} of {len(medians)} at 99.99 %; the last one attacked with {generations:,} generations: median "
+        f"{percent(last_run['median_confidence'])}, {last_run['classes_over_9999']} of 10 classes at 99.99 % or more; "
+        f"test error {last['test_error']:.2%} at the end"
+    )
+    differs = (
+        ""
+        if fooled == len(medians)
+        else "trained on elites of ten moments of ten evolutions, later networks take far more evaluations to fool"
+    )
+    return Outcome(ours, setting, summary["evaluations"] + last_run["evaluations"], differs)
+
+
+def _imagenet_retraining(context: Context) -> Outcome:
+    settings = RetrainSettings(
+        generations=context.config.amount.retrain_generations,
+        batch=context.config.amount.batch,
+        freeze_features=True,
+        distill=1,
+        epochs=10 * context.config.amount.epochs,
+    )
+    summary, setting = _retrained(context, settings)
+    before, after = summary["rounds"][0], summary["rounds"][-1]
+    ours = (
+        f"median {percent(before['median_confidence'])} for DNN1, {percent(after['median_confidence'])} for DNN2 at equal "
+        f"evaluations; error on held-out photographs {before['test_error']:.1%} before, {after['test_error']:.1%} after"
+    )
+    return Outcome(
+        ours,
+        f"{setting}, features frozen, last layer distilled",
+        summary["evaluations"],
+        f"{summary['training_images']:,} photographs instead of 1.3 million; far fewer generations",
+    )
+
+
+def _repetition(context: Context, name: str, preset: str) -> Outcome:
+    run = _evolve(context, name, preset)
+    surest = run.archive.classes[np.argsort(-run.archive.confidence, kind="stable")][: context.config.amount.sample]
+    result = repeat(
+        run,
+        classes=surest.tolist(),
+        seed=context.config.seed,
+        progress=context.tell("removing copies"),
+        stop=context.stop,
+    )
+    context.check_stop()
+    result.write(context.out / "row-9")
+    one = result.summary()
+    if not one["repeating"]:
+        return Outcome(f"none of {one['elites']} elites repeats a motif", _setting(run.config), 0, "too few repeats")
+    ours = (
+        f"{one['repeating']} of {one['elites']} elites repeat a motif; "
+        f"in {one['rising']:.0%} of them confidence rises with the number of copies"
+    )
+    return Outcome(ours, f"{one['elites']} surest elites of row {name.removeprefix('row-')}", 0, "")
+
+
+def _diversity(context: Context, first: str, preset: str) -> Outcome:
+    runs = [_evolve(context, first, preset)]
+    runs += [
+        _evolve(context, f"row-10-seed-{context.config.seed + number}", preset, seed=context.config.seed + number)
+        for number in range(1, context.config.amount.seeds)
+    ]
+    result = diversity(runs, seed=context.config.seed, progress=context.tell("comparing"))
+    result.write(context.out / "row-10", draw_elite_map=False)
+    one = result.summary()
+    same = one["distances"]["pixels"]
+    related = [entry for entry in one["related_classes"] if entry["rho"] is not None]
+    strongest = max(related, key=lambda entry: entry["rho"]) if related else None
+    ours = (
+        f"same-class images of different runs are nearer each other in pixels than to other classes' in "
+        f"{same['same_class_closer']:.0%} of comparisons (p {same['p']:.3f})"
+    )
+    if strongest:
+        ours += (
+            f"; related classes get more similar images: rank correlation {strongest['rho']:.2f} "
+            f"({strongest['relatedness']}, {strongest['similarity']}, p {strongest['p']:.3f})"
+        )
+    return Outcome(ours, f"{len(runs)} runs", sum(run.evaluations for run in runs[1:]), "")
+
+
+def _hypothesis(context: Context) -> Outcome:
+    runs = [_evolve(context, "row-1", "paper-mnist-direct"), _evolve(context, "row-2", "paper-mnist")]
+    result = hypothesis(
+        runs,
+        data=Path(context.config.data),
+        out=context.out / "row-11",
+        generations=context.config.amount.retrain_generations,
+        batch=context.config.amount.batch or 200,
+        seed=context.config.seed,
+        device=context.config.model.device,
+        controls=context.config.amount.controls,
+        progress=context.tell("a generative model"),
+        stop=context.stop,
+    )
+    context.check_stop()
+    result.write()
+    rejected = [
+        f"{group.name.partition(',')[0]} {group.rejected_typical:.0%}"
+        for group in result.groups
+        if group.kind == "evolved"
+    ]
+    attacks = [
+        f"{attack.encoding} against {attack.defence} {int((attack.confidence >= 0.99).sum())} of {len(attack.confidence)}"
+        for attack in result.attacks
+    ]
+    ours = (
+        f"generative accuracy {result.accuracy:.2%}; rejected by the two-sided test, of images evolved against LeNet: "
+        f"{', '.join(rejected)}; attacked directly, classes at 99 % or more: {', '.join(attacks)}"
+    )
+    return Outcome(
+        ours,
+        f"density-mnist, {context.config.amount.retrain_generations} generations an attack",
+        sum(attack.evaluations for attack in result.attacks),
+        "the paper proposes it and leaves it untested",
+    )
+
+
+Experiment = tuple[str, str, Callable[[Context], Outcome]]
+
+_ASCENT: Experiment = (
+    "gradient ascent on the class unit", "high confidence with and without regularisers", _ascent
+)  # fmt: skip
+_REPEATED = "extra copies of a motif raise confidence"
+_DIVERSE = "independent runs find different images for a class; related classes get similar ones"
+
+MNIST: dict[int, Experiment] = {
+    1: ("MNIST, direct encoding", "every digit at about 99.99 % after 200 generations",
+        lambda c: _search_row(c, "row-1", "paper-mnist-direct", 200)),
+    2: ("MNIST, CPPN encoding", "every digit at about 99.99 % after 200 generations",
+        lambda c: _search_row(c, "row-2", "paper-mnist", 200)),
+    5: _ASCENT,
+    6: ("transfer to other networks", "many, not all, images fool them too", _mnist_transfer),
+    7: ("MNIST retraining", "each new network is fooled again at about 99.99 %", _mnist_retraining),
+    9: ("repeated elements", _REPEATED, lambda c: _repetition(c, "row-2", "paper-mnist")),
+    10: ("diversity", _DIVERSE, lambda c: _diversity(c, "row-2", "paper-mnist")),
+    11: ("a generative model", "hypothesis: low p(x) for fooling images", _hypothesis),
+}  # fmt: skip
+
+IMAGENET: dict[int, Experiment] = {
+    3: ("ImageNet, direct encoding", "median 21.59 %, 45 classes at 99 % or more after 20,000 generations",
+        lambda c: _search_row(c, "row-3", "paper-imagenet-direct", 20_000)),
+    4: ("ImageNet, CPPN encoding", "median 88.11 % after 5,000 generations",
+        lambda c: _search_row(c, "row-4", "paper-imagenet", 5_000)),
+    5: _ASCENT,
+    6: ("transfer to other networks", "many, not all, images fool them too", _imagenet_transfer),
+    8: ("ImageNet retraining", "median 88.1 % for DNN1, 11.7 % for DNN2", _imagenet_retraining),
+    9: ("repeated elements", _REPEATED, lambda c: _repetition(c, "row-4", "paper-imagenet")),
+    10: ("diversity", _DIVERSE, lambda c: _diversity(c, "row-4", "paper-imagenet")),
+}  # fmt: skip
+
+EXPERIMENTS: dict[str, dict[int, Experiment]] = {"mnist": MNIST, "imagenet": IMAGENET}
+"""For every row: what is done, what the paper reports, and how it is done here."""

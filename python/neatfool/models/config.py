@@ -1,0 +1,47 @@
+"""Which classifier a run is against, in the words of `load_classifier`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from neatfool.classifiers import Backend, Classifier, Precision
+from neatfool.models.loading import load_classifier
+from neatfool.shared.settings import Settings
+
+
+class ModelConfig(Settings):
+    """The arguments of `load_classifier`."""
+
+    name: str = "lenet-mnist"
+    weights: str | None = None
+    device: str = "auto"
+    crops: Literal[1, 10] = 1
+    backend: Backend = "torch"
+    precision: Precision = "float32"
+
+    def load(self) -> Classifier:
+        """The classifier.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        return load_classifier(
+            self.name,
+            weights=self.weights,
+            device=self.device,
+            crops=self.crops,
+            backend=self.backend,
+            precision=self.precision,
+        )
+
+    @classmethod
+    def of(cls, classifier: Classifier) -> ModelConfig:
+        """What would load a classifier again, onto the device where it is."""
+        return cls(
+            name=classifier.name,
+            weights=classifier.weights,
+            device=str(classifier.device),
+            crops=classifier.crops,
+            backend=classifier.backend,
+            precision=classifier.precision,
+        )

@@ -1,0 +1,156 @@
+"""The elites of a run: confidences and pictures that belong together, whatever made them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neatfool.encodings import ENCODINGS, Population
+from neatfool.errors import ConfigError, RunError
+from neatfool.runs import checkpoint
+from neatfool.runs.folder import STATE, RunFolder
+from neatfool.shared.pixels import planes
+
+_ROUNDING = 1e-4
+"""Confidences may add up to a little more than 1."""
+_COLUMNS = {"classes": np.int64, "confidence": np.float32, "id": np.int64, "generation": np.int64}
+
+
+@dataclass(frozen=True)
+class Elites:
+    """The best image of every class that has one, in the order of the checkpoint.
+
+    Attributes:
+        classes: class index of each, shape (k,), int64.
+        class_names: its name.
+        confidence: of the judge in that class, shape (k,), float32 in [0, 1].
+        ids: identity of each in the lineage, shape (k,), int64.
+        generation: the generation that made it, shape (k,), int64.
+        genomes: what draws them; None where a run has no genomes.
+    """
+
+    classes: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    confidence: NDArray[np.float32]
+    ids: NDArray[np.int64]
+    generation: NDArray[np.int64]
+    genomes: Population | None
+    _folder: RunFolder
+    _stored: Mapping[int, NDArray[np.uint8]]
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """The pictures, uint8 (k, channels, H, W), those that the confidences were measured on.
+
+        They are drawn from the genomes, or read from the checkpoint; only a picture that can no longer change is read from
+        its PNG.
+
+        Raises:
+            RunError: a file is missing or damaged.
+        """
+        out = np.empty((len(self), *self._folder.manifest.image_shape), np.uint8)
+        if self.genomes is not None:
+            self.genomes.render(out)
+            return out
+        for cell, class_index in enumerate(self.classes.tolist()):
+            stored = self._stored.get(class_index)
+            out[cell] = planes(self._folder.image(class_index)) if stored is None else stored
+        return out
+
+
+def elite_arrays(
+    *,
+    classes: NDArray[np.int64],
+    confidence: NDArray[np.float32],
+    ids: NDArray[np.int64],
+    generation: NDArray[np.int64],
+    changing: NDArray[np.int64],
+    pictures: NDArray[np.uint8],
+) -> dict[str, NDArray[Any]]:
+    """A checkpoint's arrays for elites without genomes, as `read_elites` reads them.
+
+    Args:
+        classes: class index of each, shape (k,).
+        confidence: shape (k,); -1 for a class that has none yet.
+        ids: shape (k,); -1 for a class that has none yet.
+        generation: shape (k,).
+        changing: classes whose PNG may be replaced after this checkpoint, shape (m,).
+        pictures: their pictures, uint8 (m, channels, H, W).
+    """
+    return {
+        "archive.classes": classes,
+        "archive.confidence": confidence,
+        "archive.id": ids,
+        "archive.generation": generation,
+        "archive.changing": changing,
+        "archive.pictures": pictures,
+    }
+
+
+def read_elites(folder: RunFolder) -> Elites:
+    """The elites of a run's checkpoint; none without a checkpoint.
+
+    Raises:
+        RunError: the checkpoint is damaged or contradicts the manifest.
+    """
+    source = folder.path / STATE
+    arrays: checkpoint.Arrays = {}
+    if folder.has_checkpoint:
+        arrays, _ = folder.load_checkpoint()
+    else:
+        arrays = {f"archive.{name}": np.empty(0, dtype) for name, dtype in _COLUMNS.items()}
+    cells = len(checkpoint.expect(arrays, "archive.classes", np.int64, (None,), ndim=1, source=source))
+    classes, confidence, ids, generation = (
+        checkpoint.expect(arrays, f"archive.{name}", dtype, (cells,), ndim=1, source=source)
+        for name, dtype in _COLUMNS.items()
+    )
+    names = folder.manifest.class_names
+    filled = (confidence >= 0) & (ids >= 0)
+    if not ((classes >= 0) & (classes < len(names))).all() or len(np.unique(classes)) < cells:
+        raise RunError(f"{source}: 'archive.classes' has a class twice or out of range.")
+    if not (confidence <= 1 + _ROUNDING).all():
+        raise RunError(f"{source}: 'archive.confidence' is {confidence.max()} for a class; the checkpoint is damaged.")
+    genomes = _genomes(folder, arrays, cells)
+    if genomes is not None and not filled.all():
+        raise RunError(f"{source} has genomes for classes without a confidence; the checkpoint is damaged.")
+    return Elites(
+        classes=classes[filled],
+        class_names=tuple(names[index] for index in classes[filled]),
+        confidence=np.minimum(confidence[filled], np.float32(1)),
+        ids=ids[filled],
+        generation=generation[filled],
+        genomes=genomes,
+        _folder=folder,
+        _stored=_stored(folder, arrays),
+    )
+
+
+def _genomes(folder: RunFolder, arrays: checkpoint.Arrays, cells: int) -> Population | None:
+    prefix = "archive.genomes."
+    parts = {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+    if not parts:
+        return None
+    try:
+        encoding = ENCODINGS.parse(folder.config.get("encoding", {}))
+        genomes: Population = encoding.restore(parts, shape=folder.manifest.image_shape, seed=0)
+    except (ConfigError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise RunError(f"{folder.path / STATE} does not hold the genomes of the run ({error}).") from error
+    if len(genomes) != cells:
+        raise RunError(f"{folder.path / STATE} has {len(genomes)} genomes for {cells} classes; it is damaged.")
+    return genomes
+
+
+def _stored(folder: RunFolder, arrays: checkpoint.Arrays) -> dict[int, NDArray[np.uint8]]:
+    if "archive.changing" not in arrays:
+        return {}
+    source = folder.path / STATE
+    changing = checkpoint.expect(arrays, "archive.changing", np.int64, (None,), ndim=1, source=source)
+    shape = (len(changing), *folder.manifest.image_shape)
+    pictures = checkpoint.expect(arrays, "archive.pictures", np.uint8, shape, ndim=4, source=source)
+    return dict(zip(changing.tolist(), pictures, strict=True))

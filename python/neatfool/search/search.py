@@ -1,0 +1,264 @@
+"""The search itself: it is asked for images and told how sure a judge is of them. It knows no files and no networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neatfool.encodings import ENCODINGS, Arrays, Cppn, Encoding, Shape
+from neatfool.errors import ConfigError, RunError
+from neatfool.runs import expect
+from neatfool.search.archive import Archive
+from neatfool.search.lineage import Lineage
+from neatfool.search.objective import OBJECTIVES, Confidence, Objective
+from neatfool.search.strategies import MapElites
+from neatfool.search.strategy import STRATEGIES, Offspring, Setting, Strategy, StrategySettings
+from neatfool.shared.text import percent
+
+_PRUNE_EVERY = 100
+_MOST = 1_000_000
+
+
+class Search:
+    """A search between two generations: ask for images, judge them in your own way, tell the confidences, and so on.
+
+    ```python
+    search = nf.Search((1, 28, 28), classes=10, seed=0)
+    for _ in range(201):
+        images = search.ask()  # uint8 (N, 1, 28, 28)
+        search.tell(judge(images))  # float (N, 10), how sure of each class
+    search.archive["3"]
+    ```
+
+    Args:
+        image_shape: (channels, height, width) of the images; channels is 1 (gray) or 3 (RGB).
+        classes: names of the classes that the judge scores, or their number.
+        cells: indices of the classes to evolve for, each once; all if None.
+        encoding: what genomes are, settings or a name.
+        strategy: how they are found, settings or a name.
+        objective: what elites are chosen by, settings or a name.
+        start: random individuals of generation 0; as many as `batch` if None.
+        batch: children of each later generation; what suits the strategy if None.
+        seed: the same seed, and the same confidences, give the same images.
+
+    Raises:
+        ConfigError: the parts do not fit together.
+
+    Attributes:
+        archive: the elites; there are none before the first `tell`.
+        lineage: who descends from whom.
+        generation: the last complete generation; 0 is the random start, -1 is before it.
+        evaluations: images judged so far.
+    """
+
+    archive: Archive
+
+    def __init__(
+        self,
+        image_shape: Shape,
+        classes: Sequence[str] | int,
+        *,
+        cells: Sequence[int] | None = None,
+        encoding: Encoding | str | Mapping[str, Any] | None = None,
+        strategy: StrategySettings | str | Mapping[str, Any] | None = None,
+        objective: Objective | str | Mapping[str, Any] | None = None,
+        start: int | None = None,
+        batch: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.image_shape = _checked_shape(image_shape)
+        self.class_names: tuple[str, ...] = (
+            tuple(map(str, range(classes))) if isinstance(classes, int) else tuple(classes)
+        )
+        self.cells = np.array(range(len(self.class_names)) if cells is None else list(cells), np.int64)
+        count = len(self.cells)
+        if (
+            not count
+            or len(np.unique(self.cells)) < count
+            or not (0 <= self.cells.min() <= self.cells.max() < len(self.class_names))
+        ):
+            raise ConfigError(
+                f"The cells must be indices of the {len(self.class_names)} classes, each once, and at least one."
+            )
+        self.encoding: Encoding = Cppn() if encoding is None else ENCODINGS.parse(encoding)
+        settings: StrategySettings = MapElites() if strategy is None else STRATEGIES.parse(strategy)
+        self.objective: Objective = Confidence() if objective is None else OBJECTIVES.parse(objective)
+        check_fit(settings, self.encoding)
+        self.strategy = settings
+        self.batch = settings.default_batch(count) if batch is None else batch
+        self.start = self.batch if start is None else start
+        self.seed = seed
+        for name, value, low, high in (
+            ("batch", self.batch, 1, _MOST),
+            ("start", self.start, 1, _MOST),
+            ("seed", seed, 0, 2**64 - 1),
+        ):
+            if not low <= value <= high:
+                raise ConfigError(f"{name} must be from {low} to {high:,}, not {value}.")
+        settings.check(cells=count, batch=self.batch)
+        self.lineage = Lineage()
+        self.generation = -1
+        self.evaluations = 0
+        self._asked: Offspring | None = None
+        self._state: Strategy | None = None
+
+    def ask(self) -> NDArray[np.uint8]:
+        """The images of the next generation, uint8 (N, *image_shape). Asked again, the same ones."""
+        genomes = self.ask_genomes()
+        images = np.empty((len(genomes), *self.image_shape), np.uint8)
+        genomes.render(images)
+        return images
+
+    def ask_genomes(self) -> Any:
+        """The genomes of the next generation, a `Population`, for a judge that draws them itself."""
+        if self._asked is None:
+            if self._state is None:
+                count = self.start
+                first = self.encoding.start(
+                    count, shape=self.image_shape, seed=self.seed, markings=self.strategy.markings
+                )
+                self._asked = Offspring(first, np.full((count, 2), -1, np.int64), np.full(count, -1, np.int64))
+            else:
+                self._asked = self._state.ask(self.generation + 1)
+        return self._asked.genomes
+
+    def tell(self, confidences: NDArray[np.floating]) -> int:
+        """Takes the generation asked for in.
+
+        Args:
+            confidences: how sure the judge is of every image for each class, shape (N, classes), finite.
+
+        Returns:
+            Number of classes that got a better elite.
+
+        Raises:
+            ValueError: there was no `ask`, or the confidences have another shape or are not finite.
+        """
+        if self._asked is None:
+            raise ValueError("tell() takes the confidences of the images that ask() returned; call ask() first.")
+        offspring = self._asked
+        scores = np.asarray(confidences, np.float32)
+        wanted = (len(offspring.genomes), len(self.class_names))
+        if scores.shape != wanted:
+            raise ValueError(f"confidences must have the shape (images, classes) = {wanted}, not {scores.shape}.")
+        fitness = self.objective.fitness(scores, self.cells)
+        cells = (wanted[0], len(self.cells))
+        if fitness.shape != cells:
+            raise ValueError(f"the objective {self.objective.name} returned shape {fitness.shape}, not {cells}.")
+        if not (np.isfinite(scores).all() and np.isfinite(fitness).all()):
+            raise ValueError("confidences and fitness must be finite; NaN would win every comparison.")
+        generation, first_id = self.generation + 1, self.evaluations
+        if self._state is None:
+            self.archive = Archive.begin(
+                offspring.genomes, scores, fitness, classes=self.cells, class_names=self.class_names
+            )
+            self._state = self.strategy.begin(self._setting(), offspring.genomes, fitness)
+            improved, born = len(self.cells), np.arange(len(scores))
+        else:
+            taken = self.archive.add(offspring.genomes, scores, fitness, first_id=first_id, generation=generation)
+            self._state.tell(offspring, fitness, first_id=first_id, taken=taken)
+            improved = int((taken >= 0).sum())
+            born = np.unique(np.concatenate([self.archive.ids, self._state.living()])) - first_id
+            born = born[born >= 0]
+        self.lineage.add(
+            (first_id + born).tolist(),
+            map(tuple, offspring.parents[born].tolist()),
+            offspring.classes[born].tolist(),
+            generation=generation,
+        )
+        self._asked = None
+        self.generation = generation
+        self.evaluations += len(scores)
+        if generation and generation % _PRUNE_EVERY == 0:
+            self._prune()
+        return improved
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything that `restore` needs beside what the search was made with.
+
+        Raises:
+            ValueError: there was no `tell` yet.
+        """
+        if self._state is None:
+            raise ValueError("the search has not begun; ask() and tell() once.")
+        self._prune()
+        genomes = {f"archive.genomes.{name}": values for name, values in self.archive.genomes.arrays().items()}
+        state = {f"strategy.{name}": values for name, values in self._state.arrays().items()}
+        return {**self.archive.arrays(), "lineage": self.lineage.array(), **genomes, **state}
+
+    def restore(self, arrays: Arrays, *, generation: int, evaluations: int) -> None:
+        """Takes up the state of a search that was made with the same arguments. What `arrays` hold may come from a stranger.
+
+        Args:
+            arrays: what `arrays` returned.
+            generation: its generation.
+            evaluations: its number of images judged.
+
+        Raises:
+            RunError: they are not the state of such a search.
+        """
+        restored = Lineage.restored(
+            expect(arrays, "lineage", np.int64, (None, 5), ndim=2), generation=generation, classes=len(self.class_names)
+        )
+        markings = self.strategy.markings
+        try:
+            genomes = self.encoding.restore(
+                _under(arrays, "archive.genomes."), shape=self.image_shape, seed=self.seed, markings=markings
+            )
+            archive = Archive.restored(genomes, arrays, class_names=self.class_names)
+            if not np.array_equal(archive.classes, self.cells):
+                raise RunError("The checkpoint's classes are not those that the run evolves for; it is damaged.")
+            self.archive = archive
+            state = self.strategy.restore(self._setting(), _under(arrays, "strategy."))
+            living = np.concatenate([archive.ids, state.living()]).tolist()
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise RunError(
+                f"The checkpoint does not hold the genomes of the run ({_first_line(error)}); it is damaged."
+            ) from error
+        if any(individual not in restored or individual >= evaluations for individual in living):
+            raise RunError("The checkpoint's lineage lacks individuals that are alive; it is damaged.")
+        self.lineage, self._state, self._asked = restored, state, None
+        self.generation, self.evaluations = generation, evaluations
+
+    def _setting(self) -> Setting:
+        return Setting(archive=self.archive, encoding=self.encoding, batch=self.batch, seed=self.seed)
+
+    def _prune(self) -> None:
+        if self._state is not None:
+            self.lineage.prune([*self.archive.ids.tolist(), *self._state.living().tolist()])
+
+    def __repr__(self) -> str:
+        what = f"Search by {self.strategy.name} of {self.encoding.name} genomes for {len(self.cells)} classes"
+        if self._state is None:
+            return f"<{what}: not begun>"
+        median = percent(self.archive.statistics()["median_confidence"])
+        return f"<{what}: generation {self.generation}, {self.evaluations:,} images judged, median confidence {median}>"
+
+    def _repr_html_(self) -> str:
+        return self.archive._repr_html_() if self._state else f"<p>{len(self.cells)} classes, not begun</p>"
+
+
+def check_fit(strategy: StrategySettings, encoding: Encoding) -> None:
+    """Raises ConfigError if a strategy relies on what an encoding lacks."""
+    if strategy.markings and not encoding.markings:
+        raise ConfigError(
+            f"The {strategy.name} strategy evolves network topologies, so it needs the cppn encoding or another one with "
+            f"historical markings, not {encoding.name}."
+        )
+
+
+def _checked_shape(shape: Shape) -> Shape:
+    if len(shape) != 3 or shape[0] not in (1, 3) or min(shape) < 1:
+        raise ConfigError(f"image_shape must be (channels, height, width) with 1 or 3 channels, not {tuple(shape)}.")
+    return int(shape[0]), int(shape[1]), int(shape[2])
+
+
+def _under(arrays: Arrays, prefix: str) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200] or type(error).__name__
