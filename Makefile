@@ -57,8 +57,8 @@ clean:  ## remove the environment and everything built
 	rm -rf $(VENV) target
 
 $(VENV)/.created:
-	@rustc --version 2>/dev/null | awk -v least=$(RUST) '{split($$2, v, "."); split(least, l, ".")} \
-		END {exit !(v[1] > l[1] || v[1] == l[1] && v[2] >= l[2])}' || { echo \
+	@cargo --version 2>/dev/null | awk -v least=$(RUST) '{split($$2, v, ".")} \
+		END {split(least, l, "."); exit !(v[1] > l[1] || v[1] == l[1] && v[2] >= l[2])}' || { echo \
 		"neatfool is built with Rust $(RUST) or newer: install it from https://rustup.rs (or run rustup update), open a new" \
 		"shell and run make again."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
@@ -80,5 +80,5 @@ $(VENV)/.tools: $(VENV)/.dependencies
 
 $(VENV)/.built: $(VENV)/.dependencies $(SOURCES) $(if $(BUILT),,always)
 	@echo "Building the Rust core"
-	@env -u CONDA_PREFIX VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet
-	@echo $(CURDIR) > $@
+	@PATH="$$(cd $(BIN) && pwd):$$PATH" $(PIP) install --no-deps --no-build-isolation --editable .
+	@echo "$(CURDIR)" > $@
