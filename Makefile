@@ -1,53 +1,84 @@
-# Every target works from a fresh clone with Python 3.11+ and Rust; VENV=/elsewhere shares a virtual environment.
+# Every target works from a fresh clone with Python 3.11+ and Rust. VENV=/elsewhere puts the virtual environment elsewhere,
+# PYTHON=/path/to/python3.12 makes it with another Python.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-SOURCES := $(shell find rust python -name '*.rs' -o -name '*.py' -o -name 'Cargo.toml') Cargo.toml Cargo.lock pyproject.toml
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml
+CHECKED := python tests benches
 
-.PHONY: evolve dev test lint format bench clean
+# An environment that another clone was built into, or a compiled core that is gone, has to be built again.
+BUILT := $(and $(filter $(CURDIR),$(shell cat $(VENV)/.built 2>/dev/null)),$(wildcard python/neatfool/_core*.so))
 
-evolve: $(VENV)/.built  ## evolve images against the built-in MNIST network
-	$(BIN)/neatfool evolve --model lenet-mnist --generations 1000
+# $(call install,LIST): the packages of a list in pyproject.toml, which is the dictionary p.
+install = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); print(*$(1), sep="\n")' \
+	> $(VENV)/requirements.txt && $(PIP) install -r $(VENV)/requirements.txt
+extra = p["project"]["optional-dependencies"]["$(1)"]
 
-dev: $(VENV)/.built  ## virtual environment with neatfool, editable, and the tools to work on it
+.PHONY: help evolve dev test lint format bench clean always
+.NOTPARALLEL:
 
-$(VENV)/.tools: pyproject.toml
-	@command -v cargo >/dev/null || { echo "neatfool is built with Rust: install Rust 1.88 or newer from https://rustup.rs, open a new shell and run make again."; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "neatfool needs Python 3.11 or newer: run make PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	@echo "Installing PyTorch and the other dependencies; the first time this takes some minutes."
-	$(BIN)/python -m pip install --quiet "maturin>=1.9,<2"
-	touch $@
+help:  ## this list
+	@awk -F ':.*##  *' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.built: $(VENV)/.tools $(SOURCES)
-	. $(BIN)/activate && maturin develop --release --extras dev --quiet
-	touch $@
+evolve: $(VENV)/.built  ## evolve images against the built-in MNIST network; needs nothing but Python and Rust
+	@echo "Evolving images that the built-in network takes for digits"
+	@$(BIN)/neatfool evolve --model lenet-mnist --generations 1000
 
-test: $(VENV)/.built  ## everything: Rust, Python, the slow ones too
+dev: $(VENV)/.built $(VENV)/.tools  ## the environment to work in: neatfool, editable, with the tools for tests and lints
+
+test: dev  ## everything: Rust, Python, the slow tests too
 	cargo test --workspace --quiet
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.built  ## formatting, lints, types
+lint: dev  ## formatting, lints, types
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
-	$(BIN)/ruff format --check python tests benches
-	$(BIN)/ruff check python tests benches
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest neatfool._core
 
-format: $(VENV)/.built
+format: dev  ## format, and mend what the linters can
 	cargo fmt --all
-	$(BIN)/ruff format python tests benches
-	$(BIN)/ruff check --fix python tests benches
+	$(BIN)/ruff format $(CHECKED)
+	$(BIN)/ruff check --fix $(CHECKED)
 
-bench: $(VENV)/.built  ## every benchmark of docs/benchmarks.md
+bench: dev  ## every benchmark of docs/benchmarks.md
+	@$(call install,$(call extra,bench))
 	cargo bench --workspace
-	. $(BIN)/activate && maturin develop --release --extras dev,bench --quiet
 	$(BIN)/python benches/peers.py
 	$(BIN)/python benches/loop.py --memory 2000
 	$(BIN)/python benches/loop.py --backend openvino
 	$(BIN)/python benches/ascent.py
 
-clean:
+clean:  ## remove the environment and everything built
 	rm -rf $(VENV) target
+
+$(VENV)/.created:
+	@cargo --version 2>/dev/null | awk -v least=$(RUST) '{split($$2, v, ".")} \
+		END {split(least, l, "."); exit !(v[1] > l[1] || v[1] == l[1] && v[2] >= l[2])}' || { echo \
+		"neatfool is built with Rust $(RUST) or newer: install it from https://rustup.rs (or run rustup update), open a new" \
+		"shell and run make again."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
+		"neatfool needs Python 3.11 or newer: run make again with PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Creating the environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade pip
+	@touch $@
+
+$(VENV)/.dependencies: $(VENV)/.created pyproject.toml
+	@echo "Installing PyTorch and the other dependencies (the first time this takes some minutes)"
+	@$(call install,p["build-system"]["requires"] + p["project"]["dependencies"])
+	@touch $@
+
+$(VENV)/.tools: $(VENV)/.dependencies
+	@echo "Installing the tools for tests and lints"
+	@$(call install,$(call extra,dev))
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.dependencies $(SOURCES) $(if $(BUILT),,always)
+	@echo "Building the Rust core"
+	@PATH="$$(cd $(BIN) && pwd):$$PATH" $(PIP) install --no-deps --no-build-isolation --editable .
+	@echo "$(CURDIR)" > $@
