@@ -17,7 +17,7 @@ from neatfool._core import __version__, set_threads
 
 if TYPE_CHECKING:
     from neatfool.classifiers import Classifier
-    from neatfool.encodings import Cppn, Direct, Encoding, Population, Species, register_encoding
+    from neatfool.encodings import ArrayEncoding, Cppn, Direct, Encoding, Population, Species, register_encoding
     from neatfool.errors import ConfigError, DataError, ModelError, NeatfoolError, RunError
     from neatfool.experiments.ascent import AscentSettings, ascend
     from neatfool.experiments.diversity import diversity
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         FunctionJudge,
         Judge,
         MapElites,
+        MapElitesStrategy,
         Neat,
         Objective,
         Offspring,
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "neatfool.classifiers": ("Classifier",),
-    "neatfool.encodings": ("Cppn", "Direct", "Encoding", "Population", "Species", "register_encoding"),
+    "neatfool.encodings": ("ArrayEncoding", "Cppn", "Direct", "Encoding", "Population", "Species", "register_encoding"),
     "neatfool.errors": ("ConfigError", "DataError", "ModelError", "NeatfoolError", "RunError"),
     "neatfool.experiments.ascent": ("AscentSettings", "ascend"),
     "neatfool.experiments.diversity": ("diversity",),
@@ -75,6 +76,7 @@ _HOMES = {
         "FunctionJudge",
         "Judge",
         "MapElites",
+        "MapElitesStrategy",
         "Neat",
         "Objective",
         "Offspring",
@@ -95,6 +97,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # `__getattr__` has them
     "Archive",
+    "ArrayEncoding",
     "AscentSettings",
     "Classifier",
     "Confidence",
@@ -107,6 +110,7 @@ __all__ = [  # `__getattr__` has them
     "FunctionJudge",
     "Judge",
     "MapElites",
+    "MapElitesStrategy",
     "ModelError",
     "Neat",
     "NeatfoolError",

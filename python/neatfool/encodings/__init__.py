@@ -1,5 +1,6 @@
 """What an image is made of."""
 
+from neatfool.encodings.array import ArrayEncoding, ArrayPopulation
 from neatfool.encodings.base import ENCODINGS, Arrays, Encoding, Population, Shape, Species
 from neatfool.encodings.cppn import Cppn, CppnPopulation
 from neatfool.encodings.direct import Direct, DirectPopulation
@@ -8,6 +9,8 @@ register_encoding = ENCODINGS.register
 
 __all__ = [
     "ENCODINGS",
+    "ArrayEncoding",
+    "ArrayPopulation",
     "Arrays",
     "Cppn",
     "CppnPopulation",

@@ -55,7 +55,7 @@ class Population(Protocol):
         """Draws the genomes from `first` on into `out`, shape (N, channels, height, width), uint8, C-contiguous."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Everything that `Encoding.restore` needs to make this batch again."""
+        """Copies of everything that `Encoding.restore` needs to make this batch again."""
 
     def relatives(self, arrays: Arrays) -> Self:
         """Another batch of the same run, from what its `arrays` returned."""

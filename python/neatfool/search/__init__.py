@@ -9,7 +9,7 @@ from neatfool.search.objective import Confidence, Objective, register_objective
 from neatfool.search.presets import PRESETS
 from neatfool.search.run import Run, as_judge, chosen_classes, evolve, load_judge, load_run, load_search, ranges, resume
 from neatfool.search.search import Search
-from neatfool.search.strategies import MapElites, Neat
+from neatfool.search.strategies import MapElites, MapElitesStrategy, Neat
 from neatfool.search.strategy import (
     SMALL_CLASSIFIER,
     Offspring,
@@ -31,6 +31,7 @@ __all__ = [
     "Judge",
     "Lineage",
     "MapElites",
+    "MapElitesStrategy",
     "Neat",
     "Objective",
     "Offspring",

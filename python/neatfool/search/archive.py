@@ -122,10 +122,13 @@ class Archive:
             RunError: they are not those of an archive.
         """
         cells = len(genomes)
-        stored = {key: expect(arrays, f"archive.{name}", dtype, (cells,), ndim=1) for key, name, dtype in _COLUMNS}
+        stored = {
+            key: expect(arrays, f"archive.{name}", dtype, (cells,), ndim=1).copy() for key, name, dtype in _COLUMNS
+        }
         confidence = stored["confidence"]
         has_fitness = "archive.fitness" in arrays
-        fitness = expect(arrays, "archive.fitness", np.float32, (cells,), ndim=1) if has_fitness else confidence.copy()
+        fitness = expect(arrays, "archive.fitness", np.float32, (cells,), ndim=1) if has_fitness else confidence
+        fitness = fitness.copy()
         classes = stored["classes"]
         if len(np.unique(classes)) < cells or not ((classes >= 0) & (classes < len(class_names))).all():
             raise RunError("The checkpoint's classes are not classes of the judge, each once; it is damaged.")
@@ -136,9 +139,9 @@ class Archive:
         return cls(genomes, class_names=class_names, fitness=fitness, **stored)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Everything that `restored` needs, the genomes aside."""
-        columns = {f"archive.{name}": getattr(self, key) for key, name, _ in _COLUMNS}
-        return {**columns, "archive.fitness": self.fitness}
+        """Copies of everything that `restored` needs, the genomes aside."""
+        columns = {f"archive.{name}": getattr(self, key).copy() for key, name, _ in _COLUMNS}
+        return {**columns, "archive.fitness": self.fitness.copy()}
 
     def __len__(self) -> int:
         return len(self.classes)

@@ -43,14 +43,12 @@ class MapElitesStrategy:
     """MAP-Elites between two generations; the archive is all the state there is."""
 
     def __init__(self, setting: Setting) -> None:
-        self._setting = setting
+        self.setting = setting
 
     def ask(self, generation: int) -> Offspring:
         """See `Strategy.ask`."""
-        archive, batch = self._setting.archive, self._setting.batch
-        cells = _core.draw_parents(
-            batch, 2, len(archive), seed=self._setting.seed, generation=generation, first_index=0
-        )
+        archive, batch = self.setting.archive, self.setting.batch
+        cells = _core.draw_parents(batch, 2, len(archive), seed=self.setting.seed, generation=generation, first_index=0)
         if archive.genomes.parents == 1:
             cells[:, 1] = cells[:, 0]
         matings = np.column_stack([cells, np.ones(batch, np.uint32)])
