@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 import neatfool as nf
 from neatfool.cli import run as run_cli
-from neatfool.experiments import AscentSettings, ascend, resume_ascent
+from neatfool.experiments.ascent import AscentSettings, ascend, resume_ascent
 from neatfool.experiments.ascent.fourier import Fourier
 from neatfool.experiments.ascent.regularisers import blur, regularise, total_variation_gradient
 
@@ -399,7 +399,7 @@ class TestRunFolder:
             curved(), settings=settings_, seed=6, out=tmp_path / "stopped", stop=lambda: next(count) >= stop_after
         )
         assert not stopped.done
-        resumed = resume_ascent(tmp_path / "stopped", classifier=curved())
+        resumed = resume_ascent(tmp_path / "stopped", judge=curved())
         for name in ("confidence", "images", "steps", "finished", "threshold_steps"):
             assert np.array_equal(getattr(resumed, name), getattr(straight, name)), name
         assert resumed.threshold_images.keys() == straight.threshold_images.keys()
@@ -419,7 +419,7 @@ class TestRunFolder:
         straight = ascend(curved(), settings=settings_)
         ascend(curved(), settings=settings_, out=tmp_path / "run", stop=lambda: True)
         picture.unlink()
-        resumed = resume_ascent(tmp_path / "run", classifier=curved())
+        resumed = resume_ascent(tmp_path / "run", judge=curved())
         assert np.array_equal(resumed.images, straight.images)
 
     def test_elites(self, tmp_path):
@@ -437,7 +437,7 @@ class TestRunFolder:
         with torch.no_grad():
             other.module.first.mul_(2)
         with pytest.raises(nf.RunError, match="other weights"):
-            resume_ascent(tmp_path / "run", classifier=other)
+            resume_ascent(tmp_path / "run", judge=other)
 
     def test_damaged_checkpoint(self, tmp_path):
         ascend(curved(), out=tmp_path / "run", settings=AscentSettings(batch=2), stop=lambda: True)
@@ -450,7 +450,7 @@ class TestRunFolder:
         }.items():
             folder.save_checkpoint({**arrays, name: damaged}, metadata)
             with pytest.raises(nf.RunError):
-                resume_ascent(tmp_path / "run", classifier=curved())
+                resume_ascent(tmp_path / "run", judge=curved())
 
 
 class TestErrors:

@@ -17,7 +17,8 @@ from neatfool.data.datasets import ImageArray
 from neatfool.data.splits import labels_of, split_images
 from neatfool.encodings import Cppn
 from neatfool.errors import ConfigError, ModelError, RunError
-from neatfool.experiments import RetrainSettings, resume_retrain, retrain, write_rounds
+from neatfool.experiments.retraining import RetrainSettings, resume_retrain, retrain
+from neatfool.experiments.retraining.figure import write_rounds
 from neatfool.experiments.retraining.fooling import evolve_images, moments
 from neatfool.experiments.retraining.hardening import FrozenFeatures, TrainingSet, harden, soft_targets
 from neatfool.training import accuracy
@@ -177,7 +178,7 @@ def test_an_interrupted_run_resumes_to_the_same_result(trained, data, tmp_path, 
     assert len(part.rounds) == 2
     with (tmp_path / "part" / "metrics.jsonl").open("a") as metrics:
         metrics.write('{"generation": 2, "torn": true}\n{"gen')
-    resumed = resume_retrain(tmp_path / "part", classifier=trained)
+    resumed = resume_retrain(tmp_path / "part", judge=trained)
     assert resumed.complete
     assert without_time(resumed) == without_time(whole)
     assert resumed.classifier.weights_hash() == whole.classifier.weights_hash()
@@ -191,17 +192,17 @@ def test_a_run_stopped_before_anything_was_done_starts_over(trained, data, tmp_p
     nothing = retrain(trained, data, rounds=1, settings=TINY, out=tmp_path / "run", stop=lambda: True)
     assert nothing.rounds == ()
     assert nothing.images.shape == (0, 1, SIDE, SIDE)
-    resumed = resume_retrain(tmp_path / "run", classifier=trained)
+    resumed = resume_retrain(tmp_path / "run", judge=trained)
     assert without_time(resumed) == without_time(retrain(trained, data, rounds=1, settings=TINY))
 
 
 def test_another_network_cannot_resume(trained, data, tmp_path):
     retrain(trained, data, rounds=1, settings=TINY, out=tmp_path / "run")
     with pytest.raises(RunError, match="other weights"):
-        resume_retrain(tmp_path / "run", classifier=network(seed=9))
+        resume_retrain(tmp_path / "run", judge=network(seed=9))
     (tmp_path / "run" / "weights" / "round-1.safetensors").write_bytes(b"no")
     with pytest.raises(ModelError):
-        resume_retrain(tmp_path / "run", classifier=trained)
+        resume_retrain(tmp_path / "run", judge=trained)
 
 
 def test_frozen_features_stay_bit_for_bit(data):

@@ -10,10 +10,11 @@ from quadrants import OTHER, SURE, lit
 
 import neatfool as nf
 from neatfool.cli import run as cli
-from neatfool.experiments import FoolingImages, read_fooling_images, transfer, transfer_matrix
+from neatfool.experiments.transfer import FoolingImages, read_fooling_images, transfer, transfer_images
 from neatfool.experiments.transfer.images import fit_images
 from neatfool.experiments.transfer.page import write_transfer
-from neatfool.search.config import EvolveConfig, ModelConfig, build_config
+from neatfool.models import ModelConfig
+from neatfool.search import EvolveConfig, build_config
 
 
 def evolve(out: Path, *, seed: int = 0) -> nf.Run:
@@ -25,7 +26,7 @@ def evolve(out: Path, *, seed: int = 0) -> nf.Run:
 
 def test_rates_and_confidences_are_those_worked_out_by_hand():
     images, classes = lit(0, 1, 2, 3), np.arange(4)
-    result = transfer(images, classes, [quadrants.classifier(), quadrants.turned()], source=quadrants.classifier())
+    result = transfer_images(images, classes, [quadrants.classifier(), quadrants.turned()], source=quadrants.classifier())
     assert result.targets == ("quadrants", "turned")
     assert result.itself == (True, False)
     np.testing.assert_allclose(result.source_confidence, SURE, rtol=1e-6)
@@ -42,19 +43,19 @@ def test_rates_and_confidences_are_those_worked_out_by_hand():
 
 
 def test_agreement_is_with_the_sources_verdict_not_with_the_class_evolved_for():
-    result = transfer(lit(0, 1), np.array([3, 3]), [quadrants.classifier()], source=quadrants.classifier())
+    result = transfer_images(lit(0, 1), np.array([3, 3]), [quadrants.classifier()], source=quadrants.classifier())
     assert result.figures(0)["same_class_rate"] == 0
     assert result.figures(0)["agreement"] == 1
 
 
 def test_without_a_source_there_is_no_agreement():
-    figures = transfer(lit(0), np.array([0]), [quadrants.classifier()]).figures(0)
+    figures = transfer_images(lit(0), np.array([0]), [quadrants.classifier()]).figures(0)
     assert figures["agreement"] is None
-    assert transfer(lit(0), np.array([0]), [quadrants.classifier()]).summary()["source_confidence"] is None
+    assert transfer_images(lit(0), np.array([0]), [quadrants.classifier()]).summary()["source_confidence"] is None
 
 
 def test_confident_figures_cover_only_images_the_source_is_sure_of():
-    result = transfer(
+    result = transfer_images(
         lit(0, 1), np.array([0, 1]), [quadrants.turned()], source_confidence=np.array([0.995, 0.5], np.float32)
     )
     confident = result.summary()["targets"][0]["confident"]
@@ -67,7 +68,7 @@ def test_the_matrix_holds_the_figures_of_each_single_transfer():
         FoolingImages("one", lit(0, 1), np.array([0, 1]), quadrants.classifier().class_names),
         FoolingImages("two", lit(2, 3), np.array([2, 3]), quadrants.classifier().class_names),
     ]
-    matrix = transfer_matrix(runs, [quadrants.classifier(), quadrants.turned()])
+    matrix = transfer(runs, [quadrants.classifier(), quadrants.turned()])
     np.testing.assert_array_equal(matrix.matrix("same_class_rate"), [[1, 0], [1, 1]])
     assert np.isnan(matrix.matrix("agreement")).all()
     assert [run["run"] for run in matrix.summary()["runs"]] == ["one", "two"]
@@ -86,7 +87,7 @@ def test_images_are_resampled_whole():
 
 def test_gray_images_are_refused_by_a_colour_classifier():
     with pytest.raises(nf.ModelError, match="gray but colour takes colour"):
-        transfer(lit(0), np.array([0]), [quadrants.colour()])
+        transfer_images(lit(0), np.array([0]), [quadrants.colour()])
 
 
 def test_a_target_with_other_classes_is_refused():
@@ -94,17 +95,17 @@ def test_a_target_with_other_classes_is_refused():
         quadrants.Quadrants((0, 1)), input_size=8, channels=1, class_names=["top left", "cat"], device="cpu", name="two"
     )
     names = quadrants.classifier().class_names
-    transfer(lit(0), np.array([0]), [two], class_names=names)
+    transfer_images(lit(0), np.array([0]), [two], class_names=names)
     for wrong in (1, 3):
         with pytest.raises(nf.ModelError, match=rf"does not know class {wrong}"):
-            transfer(lit(wrong), np.array([wrong]), [two], class_names=names)
+            transfer_images(lit(wrong), np.array([wrong]), [two], class_names=names)
     with pytest.raises(nf.ModelError, match="no class 4"):
-        transfer(lit(0), np.array([4]), [two], class_names=names)
+        transfer_images(lit(0), np.array([4]), [two], class_names=names)
 
 
 def test_other_names_for_the_same_number_of_classes_are_taken_for_the_same_with_a_warning(caplog):
     with caplog.at_level(logging.WARNING):
-        transfer(lit(0), np.array([0]), [quadrants.classifier()], class_names=["a", "b", "c", "d"])
+        transfer_images(lit(0), np.array([0]), [quadrants.classifier()], class_names=["a", "b", "c", "d"])
     assert "taken for the same" in caplog.text
 
 
@@ -114,7 +115,7 @@ def test_other_names_for_the_same_number_of_classes_are_taken_for_the_same_with_
 )
 def test_wrong_shapes_raise_value_error(images, classes):
     with pytest.raises(ValueError, match="images must be uint8"):
-        transfer(images, np.array(classes, np.int64), [quadrants.classifier()])
+        transfer_images(images, np.array(classes, np.int64), [quadrants.classifier()])
 
 
 def size_of(picture: Path) -> tuple[int, int]:
@@ -182,7 +183,7 @@ def test_a_run_of_unknown_classifier_is_read_with_a_warning(tmp_path, caplog):
         found = read_fooling_images(tmp_path / "run", ())
     assert found.source is None
     assert "cannot be loaded" in caplog.text
-    result = transfer_matrix([found], [quadrants.classifier()]).results[0]
+    result = transfer([found], [quadrants.classifier()]).results[0]
     assert result.source == "quadrants"
     assert result.figures(0)["agreement"] is None
 
@@ -242,7 +243,7 @@ def test_figures_of_many_images(tmp_path):
     images = np.tile(lit(0, 1, 2, 3), (15, 1, 1, 1))
     names = quadrants.classifier().class_names
     runs = [FoolingImages("many", images, np.tile(np.arange(4), 15), names, source=quadrants.classifier())]
-    write_transfer(transfer_matrix(runs, [quadrants.turned()]), tmp_path)
+    write_transfer(transfer(runs, [quadrants.turned()]), tmp_path)
     assert (tmp_path / "transfer.html").read_text().count("<img") == 60
     assert size_of(tmp_path / "transfer.png") > (1000, 500)
 
@@ -254,7 +255,7 @@ def test_real_networks_fool_each_other(shared):
     source = nf.load_classifier("lenet-mnist", weights=weights, device="cpu")
     run = nf.evolve(source, generations=15, batch=100, seed=1)
     untrained = nf.load_classifier("mlp-mnist", weights="none", device="cpu")
-    result = transfer(run.archive.pixels(), run.archive.classes, [source, untrained], source=source)
+    result = transfer_images(run.archive.pixels(), run.archive.classes, [source, untrained], source=source)
     np.testing.assert_array_equal(result.confidence[0], run.archive.confidence)
     assert result.figures(0)["agreement"] == 1
     assert result.figures(1)["mean_confidence"] < 0.3
