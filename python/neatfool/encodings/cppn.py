@@ -73,7 +73,10 @@ class Cppn(BaseModel):
 
 
 def _genomes(arrays: Mapping[str, NDArray[Any]], outputs: int) -> _core.CppnGenomes:
-    return _core.CppnGenomes.from_arrays(outputs, **{name: np.ascontiguousarray(a) for name, a in arrays.items()})
+    parts = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
+    if parts["enabled"].dtype == np.bool_:
+        parts["enabled"] = parts["enabled"].view(np.uint8)
+    return _core.CppnGenomes.from_arrays(outputs, **parts)
 
 
 class CppnPopulation:

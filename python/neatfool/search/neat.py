@@ -37,7 +37,7 @@ class NeatSearch:
         owner: NDArray[np.int64],
         ids: NDArray[np.int64],
         fitness: NDArray[np.float32],
-        species: list[_core.SpeciesSet],
+        species: _core.Species,
         batch: int,
         seed: int,
     ) -> None:
@@ -83,7 +83,7 @@ class NeatSearch:
             owner=owner,
             ids=ids,
             fitness=scores[ids, archive.classes[owner]],
-            species=[_core.SpeciesSet(settings) for _ in range(cells)],
+            species=_core.Species(cells, settings),
             batch=batch,
             seed=seed,
         )
@@ -104,7 +104,13 @@ class NeatSearch:
         size, source = len(pool), "the checkpoint"
         species = json.loads(expect(arrays, "species", np.uint8, ndim=1, source=source).tobytes())
         owner = expect(arrays, "owner", np.int64, (size,), ndim=1, source=source)
-        if len(species) != len(archive) or not ((owner >= 0) & (owner < len(archive))).all():
+        if (
+            not isinstance(species, list)
+            or not all(isinstance(text, str) for text in species)
+            or len(species) != len(archive)
+            or not ((owner >= 0) & (owner < len(archive))).all()
+            or (np.diff(owner) < 0).any()
+        ):
             raise ValueError("its populations are not those of the archive's classes")
         return cls(
             archive,
@@ -114,34 +120,27 @@ class NeatSearch:
             owner=owner,
             ids=expect(arrays, "ids", np.int64, (size,), ndim=1, source=source),
             fitness=expect(arrays, "fitness", np.float32, (size,), ndim=1, source=source),
-            species=[_core.SpeciesSet.from_json(text) for text in species],
+            species=_core.Species.from_json(species),
             batch=batch,
             seed=seed,
         )
 
     def propose(self, generation: int) -> Proposal:
         """See `Strategy.propose`."""
-        matings, kept = [], []
         shares = _shares(self._batch, len(self.archive))
-        for cell, (species, share) in enumerate(zip(self._species, shares, strict=True)):
-            members = np.flatnonzero(self._owner == cell)
-            elites, planned = species.reproduce(
-                self._pool.take(members).genomes,
-                self._fitness[members],
-                self._settings,
-                children=int(share),
-                seed=self._seed,
-                generation=generation,
-                index=cell,
-            )
-            kept.append(members[elites])
-            planned[:, :2] = members[planned[:, :2]]
-            matings.append(planned)
-        rows = np.concatenate(matings)
+        kept, rows = self._species.reproduce(
+            self._pool.genomes,
+            np.searchsorted(self._owner, np.arange(len(self.archive)), side="right").astype(np.uint32),
+            self._fitness,
+            self._settings,
+            children=shares.astype(np.uint32),
+            seed=self._seed,
+            generation=generation,
+        )
         parents = self._ids[rows[:, :2]]
         parents[rows[:, 0] == rows[:, 1], 1] = -1
         children = self._pool.vary(rows, generation=generation)
-        return Proposal(children, parents, np.repeat(self.archive.classes, shares), kept=np.concatenate(kept))
+        return Proposal(children, parents, np.repeat(self.archive.classes, shares), kept=kept.astype(np.int64))
 
     def accept(self, proposal: Proposal, scores: NDArray[np.float32], *, first_id: int, generation: int) -> int:
         """See `Strategy.accept`."""
@@ -172,7 +171,7 @@ class NeatSearch:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """See `Strategy.arrays`."""
-        species = json.dumps([species.json() for species in self._species]).encode()
+        species = json.dumps(self._species.json()).encode()
         # The archive's genomes carry the count of innovations for both.
         pool = {f"pool.{name}": values for name, values in self._pool.genomes.arrays().items()}
         state: dict[str, NDArray[Any]] = {"owner": self._owner, "ids": self._ids, "fitness": self._fitness}
