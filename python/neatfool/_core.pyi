@@ -14,7 +14,7 @@ __all__ = [
     "CppnGenomes",
     "DirectGenomes",
     "Innovations",
-    "SpeciesSet",
+    "Species",
     "__version__",
     "activation_names",
     "draw_parents",
@@ -62,7 +62,7 @@ class _DirectSettings(Protocol):
     def halve_every(self) -> int | None: ...
 
 class _SpeciesSettings(Protocol):
-    """What `SpeciesSet` reads from its `settings` argument: see `neatfool.Neat`."""
+    """What `Species` reads from its `settings` argument: see `neatfool.Neat`."""
 
     @property
     def target_species(self) -> int: ...
@@ -124,9 +124,9 @@ class CppnGenomes:
         sources: NDArray[np.uint32],
         targets: NDArray[np.uint32],
         weights: NDArray[np.float32],
-        enabled: NDArray[np.bool_],
+        enabled: NDArray[np.uint8],
     ) -> CppnGenomes:
-        """The inverse of `arrays`; every invariant of every genome is checked."""
+        """The inverse of `arrays`, `enabled` as bytes of 0 and 1; every invariant of every genome is checked."""
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """The genes as arrays named like the arguments of `from_arrays`, concatenated over genomes."""
@@ -194,6 +194,21 @@ class CppnGenomes:
     ) -> NDArray[np.float32]:
         """Output values in [-1, 1] of one genome, before they become bytes, shape (outputs, height, width)."""
 
+    def silenced(self, index: int, node: int) -> CppnGenomes:
+        """A batch of one: the genome at `index` with an output or hidden node that is 0 everywhere."""
+
+    def sums_at(
+        self,
+        index: int,
+        node: int,
+        *,
+        height: int,
+        width: int,
+        coordinates: str,
+        home: tuple[int, int] | None = None,
+    ) -> NDArray[np.float32]:
+        """What enters an output or hidden node of one genome before its activation, shape (height, width)."""
+
 @final
 class DirectGenomes:
     """A batch of directly encoded images: a uint16 gene for each pixel and channel, standing for [0, 1]."""
@@ -225,29 +240,50 @@ class DirectGenomes:
         """Draws the genomes from `first` on into `out`, shape (N, channels, height, width)."""
 
 @final
-class SpeciesSet:
-    """The species of one population, from generation to generation."""
+class Species:
+    """A set of species for each of the populations that lie in one batch, from generation to generation."""
 
-    def __new__(cls, settings: _SpeciesSettings) -> SpeciesSet: ...
+    def __new__(cls, count: int, settings: _SpeciesSettings) -> Species: ...
     @staticmethod
-    def from_json(text: str) -> SpeciesSet: ...
-    def json(self) -> str: ...
-    def __len__(self) -> int: ...
+    def from_json(texts: Sequence[str]) -> Species:
+        """The sets whose JSON forms these are, one a population."""
+
+    def json(self) -> list[str]:
+        """The JSON form of each population's set."""
+
+    def __len__(self) -> int:
+        """The number of populations."""
+
+    def counts(self) -> NDArray[np.uint32]:
+        """The number of species of each population."""
+
     def reproduce(
         self,
         genomes: CppnGenomes,
+        ends: NDArray[np.uint32],
         fitness: NDArray[np.float32],
         settings: _SpeciesSettings,
         *,
-        children: int,
+        children: NDArray[np.uint32],
         seed: int,
         generation: int,
-        index: int,
     ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-        """Assigns species and plans the next generation.
+        """Assigns species and plans the next generation of every population.
+
+        A call that fails or is interrupted leaves the species as they were.
+
+        Args:
+            genomes: all populations, one after the other.
+            ends: where each population ends; it begins where the one before it ends.
+            fitness: of each genome, finite and not negative.
+            settings: see `neatfool.Neat`.
+            children: of each population.
+            seed: of the run.
+            generation: population k draws from the stream (seed, generation, k).
 
         Returns:
-            Indices of the champions to keep unchanged; matings, shape (children, 3).
+            Indices into `genomes` of the champions to keep unchanged; matings, shape (sum of `children`, 3), the parents
+            as indices into `genomes`; both in the order of the populations.
         """
 
 def draw_parents(

@@ -1,5 +1,6 @@
 """The compiled core as Python sees it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,17 @@ from hypothesis import strategies as st
 import neatfool as nf
 from neatfool import _core
 
+FUNCTIONS = {
+    "sine": np.sin,
+    "cosine": np.cos,
+    "sigmoid": lambda v: 2 / (1 + np.exp(-np.clip(v, -700, 700))) - 1,
+    "tanh": np.tanh,
+    "gaussian": lambda v: np.exp(-(v**2)),
+    "linear": lambda v: np.clip(v, -3, 3) / 3,
+    "absolute": lambda v: np.minimum(np.abs(v), 3) / 3,
+    "relu": lambda v: np.clip(v, 0, 3) / 3,
+    "triangle": lambda v: 2 / np.pi * np.arcsin(np.sin(v * np.pi / 2)),
+}
 SIMD_PATHS = ["portable", "avx2", "avx512", "neon"]
 
 
@@ -46,11 +58,28 @@ def test_arrays_and_json_round_trip(seed, outputs, mutations):
     before = genomes(4, outputs, seed, mutations)
     arrays = before.arrays()
     for after in (
-        _core.CppnGenomes.from_arrays(outputs, **arrays),
+        _core.CppnGenomes.from_arrays(outputs, **arrays | {"enabled": arrays["enabled"].view(np.uint8)}),
         _core.CppnGenomes.from_json([before.json(i) for i in range(4)]),
     ):
         assert all(np.array_equal(values, arrays[name]) for name, values in after.arrays().items())
         assert np.array_equal(draw(after), draw(before))
+
+
+def test_truth_values_of_a_file_are_checked():
+    """An array of truth values that was read from a file may hold any byte."""
+    arrays = genomes(3).arrays()
+    assert arrays["enabled"].dtype == np.bool_
+    broken = np.resize(np.array([0, 1, 2], np.uint8), len(arrays["enabled"])).view(bool)
+    with pytest.raises(ValueError, match="enabled has a value of 2"):
+        _core.CppnGenomes.from_arrays(3, **arrays | {"enabled": broken.view(np.uint8)})
+    start = nf.Cppn().start(3, shape=(3, 8, 8), seed=0, neat=False)
+    arrays = start.arrays()
+    arrays["enabled"] = np.resize(np.array([0, 1, 2], np.uint8), len(arrays["enabled"])).view(bool)
+    with pytest.raises(ValueError, match="enabled has a value of 2"):
+        nf.Cppn().restore(arrays, shape=(3, 8, 8), seed=0, neat=False)
+    arrays["enabled"] = np.resize(np.array([0, 1], np.uint8), len(arrays["enabled"])).view(bool)
+    restored = nf.Cppn().restore(arrays, shape=(3, 8, 8), seed=0, neat=False)
+    assert np.array_equal(restored.arrays()["enabled"], arrays["enabled"])
 
 
 def test_take_put_concatenate():
@@ -84,9 +113,15 @@ def test_every_instruction_set_draws_the_same_bytes(name):
             print(hashlib.sha256(out.tobytes()).hexdigest())
         print(_core.simd_level(), file=sys.stderr)
     """
+    refused = python("from neatfool import _core; _core.simd_level()", NEATFOOL_SIMD="none").stderr
+    available = refused.strip().rpartition("one of: ")[2].split(", ")
+    assert available and set(available) <= set(SIMD_PATHS)
     forced = python(code, NEATFOOL_SIMD=name)
-    if "not available" in forced.stderr or forced.returncode:
-        pytest.skip(f"this machine has no {name}: {forced.stderr.strip().splitlines()[-1]}")
+    if name not in available:
+        assert forced.returncode == 1
+        assert f'NEATFOOL_SIMD="{name}" is not available here' in forced.stderr
+        pytest.skip(f"this machine has no {name}")
+    assert forced.returncode == 0, forced.stderr
     assert forced.stderr.strip() == name
     assert forced.stdout == python(code).stdout
 
@@ -171,8 +206,15 @@ def test_ctrl_c_interrupts_a_long_call_within_a_second():
         lambda p: _core.CppnGenomes.from_json([p.json(0).replace('"version":1', '"version":9')]),
         lambda p: _core.CppnGenomes.random(1, nf.Cppn(), outputs=2, keep_split=False, seed=0),
         lambda p: _core.draw_parents(1, 1, 0, seed=0, generation=0, first_index=0),
-        lambda p: _core.SpeciesSet.from_json("[]"),
+        lambda p: _core.Species.from_json(["[]"]),
         lambda p: _core.DirectGenomes.random(1, length=0, seed=0),
+        lambda p: _core.DirectGenomes.random(2**40, length=2**40, seed=0),
+        lambda p: _core.draw_parents(2**32 - 1, 2**62, 1, seed=0, generation=0, first_index=0),
+        lambda p: p.silenced(0, 3),
+        lambda p: p.silenced(0, 2**31),
+        lambda p: p.sums_at(0, 0, height=4, width=4, coordinates="unit"),
+        lambda p: p.sums_at(0, 4, height=0, width=4, coordinates="unit"),
+        lambda p: p.sums_at(0, 4, height=4, width=4, coordinates="polar"),
     ],
 )
 def test_wrong_arguments_are_value_errors(wrong):
@@ -188,6 +230,31 @@ def test_indices_out_of_range():
 
 
 @pytest.mark.parametrize("coordinates", ["unit", "pixel"])
+def test_silenced_nodes_and_sums(coordinates):
+    population = genomes(3, mutations=25)
+    at = {"height": 11, "width": 7, "coordinates": coordinates}
+    for index in range(3):
+        genome = json.loads(population.json(index))
+        for node in (gene["id"] for gene in genome["nodes"]):
+            sums = population.sums_at(index, node, **at)
+            assert sums.shape == (11, 7)
+            assert sums.dtype == np.float32
+            if node < 7:
+                drawn = population.outputs_at(index, **at)[node - 4]
+                exact = FUNCTIONS[genome["nodes"][node - 4]["activation"]](sums.astype(np.float64))
+                assert np.abs(drawn - exact).max() < 1e-2  # a sum in pixel coordinates is large, so its last bits count
+            silent = population.silenced(index, node)
+            assert len(silent) == 1
+            assert (silent.sums_at(0, node, **at) == 0).all()
+            assert all(gene["target"] != node for gene in json.loads(silent.json(0))["connections"])
+    small = population.sums_at(0, 4, height=3, width=3, coordinates=coordinates, home=(5, 5))
+    large = population.sums_at(0, 4, height=5, width=5, coordinates=coordinates)
+    assert np.allclose(small, large[::2, ::2], rtol=1e-3, atol=1e-3)
+    with pytest.raises(IndexError):
+        population.silenced(3, 4)
+
+
+@pytest.mark.parametrize("coordinates", ["unit", "pixel"])
 def test_pixels_agree_with_an_independent_float64_evaluation(coordinates):
     """Of all bytes, 99.9 % are within 1 of the exact value; chaotic pixels of deep genomes make the rest."""
     size = 40
@@ -200,20 +267,7 @@ def test_pixels_agree_with_an_independent_float64_evaluation(coordinates):
 
 
 def evaluate(population: _core.CppnGenomes, index: int, size: int, coordinates: str) -> np.ndarray:
-    import json
-
     genome = json.loads(population.json(index))
-    functions = {
-        "sine": np.sin,
-        "cosine": np.cos,
-        "sigmoid": lambda v: 2 / (1 + np.exp(-np.clip(v, -700, 700))) - 1,
-        "tanh": np.tanh,
-        "gaussian": lambda v: np.exp(-(v**2)),
-        "linear": lambda v: np.clip(v, -3, 3) / 3,
-        "absolute": lambda v: np.minimum(np.abs(v), 3) / 3,
-        "relu": lambda v: np.clip(v, 0, 3) / 3,
-        "triangle": lambda v: 2 / np.pi * np.arcsin(np.sin(v * np.pi / 2)),
-    }
     row, column = np.mgrid[:size, :size].astype(np.float64)
     unit = [2 * v / (size - 1) - 1 for v in (column, row)]
     x, y = unit if coordinates == "unit" else (column, row)
@@ -224,7 +278,7 @@ def evaluate(population: _core.CppnGenomes, index: int, size: int, coordinates: 
         if node not in values:
             incoming = [c for c in genome["connections"] if c["target"] == node and c["enabled"]]
             total = sum((c["weight"] * value(c["source"]) for c in incoming), np.zeros((size, size)))
-            values[node] = functions[nodes[node]](total)
+            values[node] = FUNCTIONS[nodes[node]](total)
         return values[node]
 
     return np.stack([value(4 + channel) for channel in range(genome["outputs"])])

@@ -72,15 +72,18 @@ class Cppn(Settings):
     def species(self, count: int, settings: Any, arrays: Arrays | None = None) -> CppnSpecies:
         """See `Encoding.species`: species by compatibility distance, steered to a number of them."""
         if arrays is None:
-            return CppnSpecies([_core.SpeciesSet(settings) for _ in range(count)], settings)
+            return CppnSpecies(_core.Species(count, settings), settings)
         texts = json.loads(arrays["species"].tobytes())
-        if len(texts) != count:
-            raise ValueError(f"species of {len(texts)} populations instead of {count}")
-        return CppnSpecies([_core.SpeciesSet.from_json(text) for text in texts], settings)
+        if not isinstance(texts, list) or len(texts) != count:
+            raise ValueError(f"the species are not those of {count} populations")
+        return CppnSpecies(_core.Species.from_json(texts), settings)
 
 
 def _genomes(arrays: Arrays, outputs: int) -> _core.CppnGenomes:
-    return _core.CppnGenomes.from_arrays(outputs, **{name: np.ascontiguousarray(a) for name, a in arrays.items()})
+    parts = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
+    if parts["enabled"].dtype == np.bool_:
+        parts["enabled"] = parts["enabled"].view(np.uint8)
+    return _core.CppnGenomes.from_arrays(outputs, **parts)
 
 
 class CppnPopulation:
@@ -171,8 +174,8 @@ class CppnPopulation:
 class CppnSpecies:
     """Species by compatibility distance (Stanley & Miikkulainen 2002, sections 3.3 and 4.1)."""
 
-    def __init__(self, sets: list[_core.SpeciesSet], settings: Any) -> None:
-        self._sets = sets
+    def __init__(self, species: _core.Species, settings: Any) -> None:
+        self._species = species
         self._settings = settings
 
     def reproduce(
@@ -186,26 +189,10 @@ class CppnSpecies:
         generation: int,
     ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
         """See `Species.reproduce`."""
-        elites, matings = [], []
-        start = 0
-        for index, (one, end) in enumerate(zip(self._sets, ends.tolist(), strict=True)):
-            members = np.arange(start, end, dtype=np.uint32)
-            champions, planned = one.reproduce(
-                population.take(members).genomes,
-                fitness[start:end],
-                self._settings,
-                children=int(children[index]),
-                seed=seed,
-                generation=generation,
-                index=index,
-            )
-            elites.append(members[champions])
-            planned[:, :2] = members[planned[:, :2]]
-            matings.append(planned)
-            start = end
-        return np.concatenate(elites), np.concatenate(matings)
+        return self._species.reproduce(
+            population.genomes, ends, fitness, self._settings, children=children, seed=seed, generation=generation
+        )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """See `Species.arrays`."""
-        texts = json.dumps([one.json() for one in self._sets]).encode()
-        return {"species": np.frombuffer(texts, np.uint8)}
+        return {"species": np.frombuffer(json.dumps(self._species.json()).encode(), np.uint8)}

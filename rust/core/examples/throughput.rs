@@ -2,15 +2,14 @@
 //!
 //!     throughput [--set rgb|gray] [--size PX] [--threads N] [--seconds S] [--color raw|hls|hsv] [--coordinates unit|pixel]
 //!
-//! Renders the genomes of `$NEATFOOL_SHARED/bench` again and again, compiling them every time.
+//! Renders the genomes of `benches/genomes_rgb.json` or `benches/genomes_gray.json` again and again, compiling them every time.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use neatfool_core::render::{ColorModel, Coordinates, Grid, RenderError, render, simd_level};
+use neatfool_core::{ColorModel, Coordinates, Grid, Level, RenderError, render};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -29,18 +28,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let coordinates = if option("--coordinates", "unit") == "pixel" { Coordinates::Pixel } else { Coordinates::Unit };
 
-    let folder = common::shared().ok_or("set NEATFOOL_SHARED to the folder that holds bench/")?;
-    let genomes = common::read_genomes(&folder.join(format!("bench/genomes_{set}.json")));
+    let genomes = common::reference_genomes(&set);
     let genomes: Vec<_> = genomes.iter().collect();
     let grid = Grid::new(size, size, coordinates)?;
     let mut out = vec![0; genomes.len() * genomes[0].outputs() * size * size];
-    let cancel = AtomicBool::new(false);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     pool.install(|| {
         let mut once = |repetitions: usize| -> Result<f64, RenderError> {
             let start = Instant::now();
             for _ in 0..repetitions {
-                render(&genomes, &grid, color, &mut out, &cancel)?;
+                render(&genomes, &grid, color, &mut out, &common::GO)?;
             }
             Ok(start.elapsed().as_secs_f64())
         };
@@ -58,7 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             rates[rates.len() / 2],
             rates[0],
             rates[rates.len() - 1],
-            simd_level()?
+            Level::active()?.name()
         );
         Ok(())
     })

@@ -10,40 +10,49 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::ActivationError;
+
 /// An activation function. Every one maps any finite sum to `[-1, 1]`.
+///
+/// # Codes
+///
+/// Checkpoints hold an activation as one byte, [`Activation::code`], so the codes are part of a file format. An activation
+/// keeps its code for ever; a new one takes the next that is free; and the code of one that is removed is never given out
+/// again.
+///
+/// | code | name | | code | name | | code | name |
+/// |---|---|---|---|---|---|---|---|
+/// | 0 | sine | | 3 | linear | | 6 | absolute |
+/// | 1 | sigmoid | | 4 | cosine | | 7 | relu |
+/// | 2 | gaussian | | 5 | tanh | | 8 | triangle |
+///
+/// JSON has the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Activation {
     /// `sin(v)`
-    Sine,
+    Sine = 0,
     /// `2 / (1 + exp(-v)) - 1`
-    Sigmoid,
+    Sigmoid = 1,
     /// `exp(-v^2)`
-    Gaussian,
+    Gaussian = 2,
     /// `clamp(v, -3, 3) / 3`
-    Linear,
+    Linear = 3,
     /// `cos(v)`
-    Cosine,
+    Cosine = 4,
     /// `tanh(v)`
-    Tanh,
+    Tanh = 5,
     /// `min(|v|, 3) / 3`
-    Absolute,
+    Absolute = 6,
     /// `clamp(v, 0, 3) / 3`
-    Relu,
+    Relu = 7,
     /// Triangle wave of period 4: 0 at 0, 1 at 1, -1 at 3
-    Triangle,
+    Triangle = 8,
 }
 
-/// A name that is no activation's.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown activation {0:?}; use one of: sine, sigmoid, gaussian, linear, cosine, tanh, absolute, relu, triangle"
-)]
-pub struct UnknownActivation(pub String);
-
 impl Activation {
-    /// Every activation, in the order of the enum.
+    /// Every activation, in the order of the codes.
     pub const ALL: [Self; 9] = [
         Self::Sine,
         Self::Sigmoid,
@@ -74,6 +83,19 @@ impl Activation {
     /// The activation of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|activation| activation.name() == name)
+    }
+
+    /// What stands for the activation in files: see [Codes](#codes).
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The activation of a code.
+    ///
+    /// # Errors
+    /// [`ActivationError::Code`] if there is none.
+    pub fn from_code(code: u8) -> Result<Self, ActivationError> {
+        Self::ALL.into_iter().find(|activation| activation.code() == code).ok_or(ActivationError::Code { code })
     }
 
     /// The activation of one number.
@@ -126,10 +148,10 @@ impl fmt::Display for Activation {
 }
 
 impl FromStr for Activation {
-    type Err = UnknownActivation;
+    type Err = ActivationError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::from_name(name).ok_or_else(|| UnknownActivation(name.into()))
+        Self::from_name(name).ok_or_else(|| ActivationError::Name { name: name.into() })
     }
 }
 

@@ -6,13 +6,16 @@
 
 #![expect(clippy::inline_always, reason = "kernels must be compiled into the function of each instruction set")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rayon::prelude::*;
 
-use crate::color::{ColorModel, to_rgb_in_place};
-use crate::mutation::{VariationError, check_eta, check_parents, check_probability};
+use crate::error::{DirectError, SettingError};
 use crate::power::{ROUND, exponent, log2, polynomial_step, sbx_spread, uniform};
+use crate::raster::color::{ColorModel, to_rgb_in_place};
 use crate::rng::{Purpose, Stream};
 use crate::simd::{Kernel, Level};
+use crate::variation::settings::{check_not_negative, check_probability};
 
 /// Largest gene, standing for 1.
 const MAX_GENE: f32 = u16::MAX as f32;
@@ -44,14 +47,14 @@ impl DirectSettings {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`VariationError`] naming the first that is out of range.
-    pub fn validate(&self) -> Result<(), VariationError> {
+    /// [`SettingError`] naming the first that is out of range.
+    pub fn validate(&self) -> Result<(), SettingError> {
         check_probability("mutation_rate", self.mutation_rate)?;
         check_probability("crossover_rate", self.crossover_rate)?;
-        check_eta("mutation_eta", self.mutation_eta)?;
-        check_eta("crossover_eta", self.crossover_eta)?;
+        check_not_negative("mutation_eta", self.mutation_eta)?;
+        check_not_negative("crossover_eta", self.crossover_eta)?;
         if self.halve_every == Some(0) {
-            return Err(VariationError("halve_every is 0; set at least 1 generation, or none to keep the rate".into()));
+            return Err(SettingError::HalveEvery);
         }
         Ok(())
     }
@@ -74,10 +77,10 @@ impl DirectPopulation {
     /// A population from its genes, `length` to an individual.
     ///
     /// # Errors
-    /// [`VariationError`] if `length` is 0 or does not divide the number of genes.
-    pub fn new(length: usize, genes: Vec<u16>) -> Result<Self, VariationError> {
+    /// [`DirectError`] if `length` is 0 or does not divide the number of genes.
+    pub fn new(length: usize, genes: Vec<u16>) -> Result<Self, DirectError> {
         if length == 0 || !genes.len().is_multiple_of(length) {
-            return Err(VariationError(format!("{} genes do not make individuals of {length}", genes.len())));
+            return Err(DirectError::Length { genes: genes.len(), length });
         }
         Ok(Self { length, genes })
     }
@@ -85,10 +88,11 @@ impl DirectPopulation {
     /// `count` individuals of uniformly random genes. Individual i draws from the stream (`seed`, [`Purpose::Start`], 0, i).
     ///
     /// # Errors
-    /// [`VariationError`] if `length` is 0.
-    pub fn random(count: usize, length: usize, seed: u64) -> Result<Self, VariationError> {
-        let mut population = Self::new(length, vec![0; count * length])?;
-        population.genes.par_chunks_mut(length).enumerate().for_each(|(index, genes)| {
+    /// [`DirectError`] if `length` is 0 or there is no memory for so many genes, and soon after `cancel` is set.
+    pub fn random(count: usize, length: usize, seed: u64, cancel: &AtomicBool) -> Result<Self, DirectError> {
+        let mut population = Self::new(length, zeros(count, length)?)?;
+        population.genes.par_chunks_mut(length).enumerate().try_for_each(|(index, genes)| {
+            check(cancel)?;
             let mut stream = Stream::new(seed, Purpose::Start, 0, index as u32);
             let mut numbers = [0; BLOCK];
             for genes in genes.chunks_mut(2 * BLOCK) {
@@ -100,7 +104,8 @@ impl DirectPopulation {
                     }
                 }
             }
-        });
+            Ok::<(), DirectError>(())
+        })?;
         Ok(population)
     }
 
@@ -122,9 +127,9 @@ impl DirectPopulation {
     /// The individuals of these indices, in this order.
     ///
     /// # Errors
-    /// [`VariationError`] if an index is not below [`DirectPopulation::count`].
-    pub fn take(&self, indices: &[u32]) -> Result<Self, VariationError> {
-        check_parents(self.count(), indices.iter().copied())?;
+    /// [`DirectError`] if an index is not below [`DirectPopulation::count`].
+    pub fn take(&self, indices: &[u32]) -> Result<Self, DirectError> {
+        self.check_indices(indices)?;
         let mut genes = Vec::with_capacity(indices.len() * self.length);
         for &index in indices {
             genes.extend_from_slice(self.individual(index));
@@ -137,8 +142,8 @@ impl DirectPopulation {
     /// `generation`, `first_index` + i), so a generation may be made in several calls. Runs on the current rayon pool.
     ///
     /// # Errors
-    /// [`VariationError`] if a setting is out of range, a parent is not in the population, or the instruction set asked for is
-    /// not available.
+    /// [`DirectError`] if a setting is out of range, a parent is not in the population, or the instruction set asked for is not
+    /// available; and soon after `cancel` is set.
     pub fn vary(
         &self,
         parents: &[(u32, u32)],
@@ -146,13 +151,18 @@ impl DirectPopulation {
         seed: u64,
         generation: u32,
         first_index: u32,
-    ) -> Result<Self, VariationError> {
+        cancel: &AtomicBool,
+    ) -> Result<Self, DirectError> {
         settings.validate()?;
-        check_parents(self.count(), parents.iter().map(|&(a, b)| a.max(b)))?;
-        let level = Level::active().map_err(|why| VariationError(why.into()))?;
+        let pool = self.count();
+        if let Some(parent) = parents.iter().flat_map(|&(a, b)| [a, b]).find(|&parent| parent as usize >= pool) {
+            return Err(DirectError::Parent { parent, pool });
+        }
+        let level = Level::active()?;
         let rate = settings.rate_in(generation);
-        let mut genes = vec![0; parents.len() * self.length];
-        genes.par_chunks_mut(self.length).zip(parents).enumerate().for_each(|(index, (child, &(a, b)))| {
+        let mut genes = zeros(parents.len(), self.length)?;
+        genes.par_chunks_mut(self.length).zip(parents).enumerate().try_for_each(|(index, (child, &(a, b)))| {
+            check(cancel)?;
             let mut stream = Stream::new(seed, Purpose::Vary, generation, first_index.wrapping_add(index as u32));
             let crossover = stream.chance(settings.crossover_rate);
             if crossover && a != b {
@@ -161,26 +171,26 @@ impl DirectPopulation {
                 child.copy_from_slice(self.individual(a));
             }
             mutate(level, child, rate, settings.mutation_eta, &mut stream);
-        });
+            Ok::<(), DirectError>(())
+        })?;
         Ok(Self { length: self.length, genes })
     }
 
     /// Replaces the individuals at `slots` by those of `other` at `indices`.
     ///
     /// # Errors
-    /// [`VariationError`] if the lengths differ or an index is out of range.
-    pub fn put(&mut self, slots: &[u32], other: &Self, indices: &[u32]) -> Result<(), VariationError> {
+    /// [`DirectError`] if the lengths differ or an index is out of range.
+    pub fn put(&mut self, slots: &[u32], other: &Self, indices: &[u32]) -> Result<(), DirectError> {
         if self.length != other.length || slots.len() != indices.len() {
-            return Err(VariationError(format!(
-                "{} individuals of {} genes do not fit {} slots of {}",
-                indices.len(),
-                other.length,
-                slots.len(),
-                self.length
-            )));
+            return Err(DirectError::Slots {
+                found: indices.len(),
+                found_length: other.length,
+                slots: slots.len(),
+                slot_length: self.length,
+            });
         }
-        check_parents(self.count(), slots.iter().copied())?;
-        check_parents(other.count(), indices.iter().copied())?;
+        self.check_indices(slots)?;
+        other.check_indices(indices)?;
         for (&slot, &index) in slots.iter().zip(indices) {
             let start = slot as usize * self.length;
             self.genes[start..start + self.length].copy_from_slice(other.individual(index));
@@ -194,34 +204,66 @@ impl DirectPopulation {
     /// `out` has the shape (N, C, H, W); `first` is the individual drawn into the first image. Runs on the current rayon pool.
     ///
     /// # Errors
-    /// [`VariationError`] if `out` is not a whole number of images, or has more than there are individuals from `first` on, or `NEATFOOL_SIMD`
-    /// names no level of this machine.
-    pub fn draw(&self, first: usize, channels: usize, model: ColorModel, out: &mut [u8]) -> Result<(), VariationError> {
-        let count = out.len() / self.length;
-        if out.len() != count * self.length || first + count > self.count() || !self.length.is_multiple_of(channels) {
-            return Err(VariationError(format!(
-                "{} bytes cannot hold individuals {first} to {} of {} genes in {channels} channels",
-                out.len(),
-                self.count(),
-                self.length
-            )));
+    /// [`DirectError`] if `out` is not a whole number of images, or has more than there are individuals from `first` on, or the
+    /// instruction set asked for is not available; and, leaving `out` half drawn, soon after `cancel` is set.
+    pub fn draw(
+        &self,
+        first: usize,
+        channels: usize,
+        model: ColorModel,
+        out: &mut [u8],
+        cancel: &AtomicBool,
+    ) -> Result<(), DirectError> {
+        let images = out.len() / self.length;
+        let there = first.checked_add(images).is_some_and(|end| end <= self.count());
+        if !there || !out.len().is_multiple_of(self.length) || !self.length.is_multiple_of(channels) {
+            return Err(DirectError::Buffer {
+                bytes: out.len(),
+                first,
+                count: self.count(),
+                length: self.length,
+                channels,
+            });
         }
-        let level = Level::active().map_err(|e| VariationError(e.into()))?;
+        let level = Level::active()?;
         let genes = &self.genes[first * self.length..];
-        out.par_chunks_mut(self.length).zip(genes.par_chunks(self.length)).for_each(|(image, genes)| {
+        out.par_chunks_mut(self.length).zip(genes.par_chunks(self.length)).try_for_each(|(image, genes)| {
+            check(cancel)?;
             for (byte, gene) in image.iter_mut().zip(genes) {
                 *byte = (gene / 257) as u8;
             }
             if channels == 3 {
                 to_rgb_in_place(level, model, image);
             }
-        });
-        Ok(())
+            Ok(())
+        })
+    }
+
+    fn check_indices(&self, indices: &[u32]) -> Result<(), DirectError> {
+        let count = self.count();
+        match indices.iter().find(|&&index| index as usize >= count) {
+            Some(&index) => Err(DirectError::Index { index, count }),
+            None => Ok(()),
+        }
     }
 
     fn individual(&self, index: u32) -> &[u16] {
         let start = index as usize * self.length;
         &self.genes[start..start + self.length]
+    }
+}
+
+fn check(cancel: &AtomicBool) -> Result<(), DirectError> {
+    if cancel.load(Ordering::Relaxed) { Err(DirectError::Cancelled) } else { Ok(()) }
+}
+
+/// Room for the genes of so many individuals.
+fn zeros(count: usize, length: usize) -> Result<Vec<u16>, DirectError> {
+    // The memory of `vec!` is zero from the start, and cannot be asked for without a panic beyond this.
+    let most = isize::MAX as usize / size_of::<u16>();
+    match count.checked_mul(length) {
+        Some(genes) if genes <= most => Ok(vec![0; genes]),
+        _ => Err(DirectError::Size { count, length }),
     }
 }
 
@@ -312,7 +354,7 @@ mod tests {
 
     #[test]
     fn instruction_sets_agree() {
-        let parents = DirectPopulation::random(2, 1003, 5).expect("valid");
+        let parents = DirectPopulation::random(2, 1003, 5, &AtomicBool::new(false)).expect("valid");
         let child = |level| {
             let mut stream = Stream::new(5, Purpose::Vary, 0, 0);
             let mut child = vec![0; 1003];

@@ -1,22 +1,11 @@
-//! CPPN genomes: node genes, connection genes, their invariants and their JSON form.
-//!
-//! # JSON form
-//!
-//! ```json
-//! {
-//!   "format": "neatfool-cppn", "version": 1, "outputs": 1,
-//!   "nodes": [{"id": 4, "activation": "sine"}, {"id": 7, "activation": "gaussian"}],
-//!   "connections": [{"innovation": 0, "source": 0, "target": 4, "weight": 1.5, "enabled": true}]
-//! }
-//! ```
-//!
-//! Ids 0 to 3 are the inputs x, y, d and bias; the outputs follow (4, or 4 to 6 in colour); hidden nodes have larger ids.
+//! CPPN genomes: node genes, connection genes, their invariants, their JSON form and edits of single nodes.
 
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
+use crate::error::GenomeError;
 
 /// Number of inputs of every genome: x, y, d (distance from the centre) and bias (always 1).
 pub const INPUTS: usize = 4;
@@ -61,24 +50,35 @@ pub struct ConnectionGene {
 /// - sources are inputs or hidden nodes, targets hidden nodes or outputs, weights finite and within `MAX_WEIGHT`;
 /// - the graph is acyclic, disabled connections included, so that enabling one can never close a cycle.
 ///
-/// Serialises to the JSON form, and is checked when read from it.
+/// # JSON form
+///
+/// ```json
+/// {
+///   "format": "neatfool-cppn", "version": 1, "outputs": 1,
+///   "nodes": [{"id": 4, "activation": "sine"}, {"id": 7, "activation": "gaussian"}],
+///   "connections": [{"innovation": 0, "source": 0, "target": 4, "weight": 1.5, "enabled": true}]
+/// }
+/// ```
+///
+/// Ids 0 to 3 are the inputs x, y, d and bias; the outputs follow (4, or 4 to 6 in colour); hidden nodes have larger ids.
+/// A genome serialises to this form, and is checked when read from it.
+///
+/// ```
+/// use neatfool_core::{Genome, GenomeError};
+///
+/// let text = r#"{"format": "neatfool-cppn", "version": 1, "outputs": 1, "nodes": [{"id": 4, "activation": "sine"}],
+///     "connections": [{"innovation": 0, "source": 0, "target": 4, "weight": 1.5, "enabled": true}]}"#;
+/// let genome = Genome::from_json(text)?;
+/// assert_eq!(Genome::from_json(&genome.to_json())?, genome);
+/// assert!(Genome::from_json(&text.replace("1.5", "1e9")).is_err());
+/// # Ok::<(), GenomeError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(into = "JsonGenome", try_from = "JsonGenome")]
 pub struct Genome {
     pub(crate) outputs: usize,
     pub(crate) nodes: Vec<NodeGene>,
     pub(crate) connections: Vec<ConnectionGene>,
-}
-
-/// Why something is not a genome.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GenomeError {
-    /// The text is not JSON of the documented form.
-    #[error("not a neatfool-cppn genome: {0}")]
-    Json(String),
-    /// The parts do not make a genome.
-    #[error("invalid genome: {0}")]
-    Invalid(String),
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -98,7 +98,7 @@ impl Genome {
     /// Builds a genome from its parts, sorting the genes.
     ///
     /// # Errors
-    /// [`GenomeError::Invalid`] naming the first broken invariant.
+    /// [`GenomeError`] naming the first broken invariant.
     pub fn new(
         outputs: usize,
         mut nodes: Vec<NodeGene>,
@@ -141,6 +141,33 @@ impl Genome {
         self.nodes.binary_search_by_key(&id, |n| n.id).ok()
     }
 
+    /// A copy in which an output or hidden node is 0 everywhere: nothing enters it, and its activation is linear.
+    ///
+    /// # Errors
+    /// [`GenomeError::UnknownNode`] for the id of an input or of no node.
+    pub fn silenced(&self, node: u32) -> Result<Self, GenomeError> {
+        let index = self.node_index(node).ok_or(GenomeError::UnknownNode { id: node })?;
+        let mut genome = self.clone();
+        genome.nodes[index].activation = Activation::Linear;
+        genome.connections.retain(|c| c.target != node);
+        Ok(genome)
+    }
+
+    /// A genome of one output that everything which enters a node enters instead.
+    ///
+    /// # Errors
+    /// [`GenomeError::UnknownNode`] for the id of an input or of no node.
+    pub(crate) fn with_inputs_of(&self, node: u32) -> Result<Self, GenomeError> {
+        const OUTPUT: u32 = INPUTS as u32;
+        self.node_index(node).ok_or(GenomeError::UnknownNode { id: node })?;
+        let output = NodeGene { id: OUTPUT, activation: Activation::Linear };
+        let nodes = std::iter::once(output).chain(self.nodes[self.outputs..].iter().copied()).collect();
+        let redirected =
+            self.connections.iter().filter(|c| c.target == node).map(|c| ConnectionGene { target: OUTPUT, ..*c });
+        let others = self.connections.iter().filter(|c| !self.is_output(c.target) && c.target != node).copied();
+        Self::new(1, nodes, redirected.chain(others).collect())
+    }
+
     /// A copy with room for the genes that a round of mutation can add: one node and three connections.
     pub(crate) fn clone_with_room(&self) -> Self {
         let mut nodes = Vec::with_capacity(self.nodes.len() + 1);
@@ -169,49 +196,44 @@ impl Genome {
     /// Checks every invariant of the type.
     ///
     /// # Errors
-    /// [`GenomeError::Invalid`] naming the first broken one.
+    /// [`GenomeError`] naming the first broken one.
     pub fn validate(&self) -> Result<(), GenomeError> {
-        let invalid = |why: String| Err(GenomeError::Invalid(why));
         if self.outputs != 1 && self.outputs != 3 {
-            return invalid(format!("{} outputs; a genome has 1 (gray) or 3 (colour)", self.outputs));
+            return Err(GenomeError::Outputs { found: self.outputs });
         }
         if self.nodes.len() > MAX_GENES || self.connections.len() > MAX_GENES {
-            return invalid(format!("more than {MAX_GENES} genes"));
+            return Err(GenomeError::Genes { most: MAX_GENES });
         }
         if self.nodes.len() < self.outputs
             || self.nodes.iter().take(self.outputs).enumerate().any(|(i, n)| n.id as usize != INPUTS + i)
         {
-            return invalid(format!("the outputs must have the ids {INPUTS} to {}", INPUTS + self.outputs - 1));
+            let last = (INPUTS + self.outputs - 1) as u32;
+            return Err(GenomeError::OutputIds { first: INPUTS as u32, last });
         }
         if let Some(pair) = self.nodes.windows(2).find(|p| p[0].id >= p[1].id) {
-            return invalid(format!("node id {} appears twice or out of order", pair[1].id));
+            return Err(GenomeError::NodeOrder { id: pair[1].id });
         }
         if let Some(pair) = self.connections.windows(2).find(|p| p[0].innovation >= p[1].innovation) {
-            return invalid(format!("innovation {} appears twice or out of order", pair[1].innovation));
+            return Err(GenomeError::InnovationOrder { innovation: pair[1].innovation });
         }
         let mut pairs = HashSet::with_capacity(self.connections.len());
         for c in &self.connections {
+            let innovation = c.innovation;
             if !c.weight.is_finite() || c.weight.abs() > MAX_WEIGHT {
-                return invalid(format!("connection {} has weight {}, outside ±{MAX_WEIGHT}", c.innovation, c.weight));
+                return Err(GenomeError::Weight { innovation, weight: c.weight, limit: MAX_WEIGHT });
             }
             if c.source as usize >= INPUTS && (self.is_output(c.source) || self.node_index(c.source).is_none()) {
-                return invalid(format!(
-                    "connection {} starts at {}, not an input or hidden node",
-                    c.innovation, c.source
-                ));
+                return Err(GenomeError::Source { innovation, source_id: c.source });
             }
             if self.node_index(c.target).is_none() {
-                return invalid(format!(
-                    "connection {} ends at {}, not an output or hidden node",
-                    c.innovation, c.target
-                ));
+                return Err(GenomeError::Target { innovation, target: c.target });
             }
             if !pairs.insert((c.source, c.target)) {
-                return invalid(format!("two connections from {} to {}", c.source, c.target));
+                return Err(GenomeError::Parallel { from: c.source, to: c.target });
             }
         }
         if self.topological_order().is_none() {
-            return invalid("the graph has a cycle".into());
+            return Err(GenomeError::Cycle);
         }
         Ok(())
     }
@@ -244,7 +266,7 @@ impl Genome {
         (order.len() == n).then_some(order)
     }
 
-    /// The JSON form described at the top of this module.
+    /// The JSON form described above.
     ///
     /// # Panics
     /// Never: the fields are plain numbers and strings.
@@ -255,9 +277,14 @@ impl Genome {
     /// Reads the JSON form, checking every invariant.
     ///
     /// # Errors
-    /// [`GenomeError::Json`] for text of another form or version, [`GenomeError::Invalid`] for a broken invariant.
+    /// [`GenomeError::Json`], [`GenomeError::Format`] or [`GenomeError::Version`] for text of another form, others for a broken
+    /// invariant.
     pub fn from_json(text: &str) -> Result<Self, GenomeError> {
-        let json: JsonGenome = serde_json::from_str(text).map_err(|e| GenomeError::Json(e.to_string()))?;
+        let json: JsonGenome = serde_json::from_str(text).map_err(|e| GenomeError::Json {
+            line: e.line(),
+            column: e.column(),
+            message: e.to_string(),
+        })?;
         json.try_into()
     }
 }
@@ -274,13 +301,10 @@ impl TryFrom<JsonGenome> for Genome {
 
     fn try_from(json: JsonGenome) -> Result<Self, GenomeError> {
         if json.format != JSON_FORMAT {
-            return Err(GenomeError::Json(format!("its format is {:?}, not {JSON_FORMAT:?}", json.format)));
+            return Err(GenomeError::Format { found: json.format, expected: JSON_FORMAT });
         }
         if json.version != JSON_VERSION {
-            return Err(GenomeError::Json(format!(
-                "its version is {}, this program reads {JSON_VERSION}",
-                json.version
-            )));
+            return Err(GenomeError::Version { found: json.version, expected: JSON_VERSION });
         }
         Self::new(json.outputs, json.nodes, json.connections)
     }

@@ -5,6 +5,8 @@
 
 use std::sync::OnceLock;
 
+use crate::error::SimdError;
+
 /// Name of the environment variable that forces a level: `portable`, `avx2`, `avx512` or `neon`.
 pub const SIMD_VARIABLE: &str = "NEATFOOL_SIMD";
 
@@ -51,23 +53,20 @@ impl Level {
     /// The level in use: the best available, or the one named by [`SIMD_VARIABLE`]. Decided once per process.
     ///
     /// # Errors
-    /// A sentence, if the variable names an unknown or unavailable level.
-    pub fn active() -> Result<Self, &'static str> {
-        static ACTIVE: OnceLock<Result<Level, String>> = OnceLock::new();
-        ACTIVE
-            .get_or_init(|| Self::named(std::env::var(SIMD_VARIABLE).ok().as_deref()))
-            .as_ref()
-            .copied()
-            .map_err(|e| &**e)
+    /// [`SimdError`] if the variable names an unknown or unavailable level.
+    pub fn active() -> Result<Self, SimdError> {
+        static ACTIVE: OnceLock<Result<Level, SimdError>> = OnceLock::new();
+        ACTIVE.get_or_init(|| Self::named(std::env::var(SIMD_VARIABLE).ok().as_deref())).clone()
     }
 
-    fn named(name: Option<&str>) -> Result<Self, String> {
+    fn named(name: Option<&str>) -> Result<Self, SimdError> {
         let levels = Self::available();
         match name {
             None | Some("") => Ok(levels[0]),
-            Some(name) => levels.iter().copied().find(|level| level.name() == name).ok_or_else(|| {
-                let names: Vec<_> = levels.iter().map(|level| level.name()).collect();
-                format!("{SIMD_VARIABLE}={name:?} is not available here; unset it or use one of: {}", names.join(", "))
+            Some(name) => levels.iter().copied().find(|level| level.name() == name).ok_or_else(|| SimdError {
+                variable: SIMD_VARIABLE,
+                name: name.into(),
+                available: levels.iter().map(|level| level.name()).collect(),
             }),
         }
     }
@@ -130,6 +129,6 @@ mod tests {
             assert_eq!(Level::named(Some(level.name())), Ok(level));
         }
         assert_eq!(Level::named(None), Ok(Level::available()[0]));
-        assert!(Level::named(Some("mmx")).unwrap_err().contains("NEATFOOL_SIMD=\"mmx\""));
+        assert!(Level::named(Some("mmx")).unwrap_err().to_string().contains("NEATFOOL_SIMD=\"mmx\""));
     }
 }

@@ -2,9 +2,8 @@
 
 mod common;
 
-use common::{fingerprint, on_threads};
-use neatfool_core::color::ColorModel;
-use neatfool_core::direct::{DirectPopulation, DirectSettings};
+use common::{GO, fingerprint, on_threads};
+use neatfool_core::{ColorModel, DirectPopulation, DirectSettings};
 use proptest::prelude::*;
 
 const LENGTH: usize = 20_001;
@@ -31,19 +30,19 @@ fn kolmogorov_smirnov(mut sample: Vec<f64>, cdf: impl Fn(f64) -> f64) -> f64 {
 
 #[test]
 fn start_is_uniform() {
-    let population = DirectPopulation::random(10, LENGTH, 1).expect("valid");
+    let population = DirectPopulation::random(10, LENGTH, 1, &GO).expect("valid");
     assert_eq!((population.count(), population.length()), (10, LENGTH));
     let sample = population.genes().iter().map(|&g| f64::from(g)).collect();
     assert!(kolmogorov_smirnov(sample, |x| (x + 0.5) / 65_536.0) < 1.95 / (10.0 * LENGTH as f64).sqrt());
     assert_ne!(population.genes()[..LENGTH], population.genes()[LENGTH..2 * LENGTH]);
-    assert_eq!(population, DirectPopulation::random(10, LENGTH, 1).expect("valid"));
+    assert_eq!(population, DirectPopulation::random(10, LENGTH, 1, &GO).expect("valid"));
 }
 
 #[test]
 fn mutation_has_its_rate_and_independent_gaps() {
     for rate in [0.0, 1e-4, 0.013, 0.1, 0.5, 0.9, 1.0] {
         let parents = constants(30_000, 0);
-        let children = parents.vary(&[(0, 0); 50], &only_mutation(rate, 2.0), 3, 1, 0).expect("valid");
+        let children = parents.vary(&[(0, 0); 50], &only_mutation(rate, 2.0), 3, 1, 0, &GO).expect("valid");
         let n = children.genes().len() as f64;
         let changed: Vec<bool> = children.genes().iter().map(|&g| g != 30_000).collect();
         let share = |count: usize| count as f64 / n;
@@ -64,17 +63,17 @@ fn rate_halves() {
     }
     assert!((DirectSettings::default().rate_in(50_000) - 0.1).abs() < 1e-15);
     let parents = constants(30_000, 0);
-    let children = parents.vary(&[(0, 0); 20], &settings, 3, 2000, 0).expect("valid");
+    let children = parents.vary(&[(0, 0); 20], &settings, 3, 2000, 0, &GO).expect("valid");
     let changed = children.genes().iter().filter(|&&g| g != 30_000).count() as f64 / children.genes().len() as f64;
     assert!((changed - 0.025).abs() < 0.002, "{changed}");
-    let unchanged = parents.vary(&[(0, 0); 2], &settings, 3, u32::MAX, 0).expect("valid");
+    let unchanged = parents.vary(&[(0, 0); 2], &settings, 3, u32::MAX, 0, &GO).expect("valid");
     assert!(unchanged.genes().iter().all(|&g| g == 30_000));
 }
 
 #[test]
 fn mutation_follows_the_closed_form() {
     for eta in [0.0, 3.0, 15.0, 100.0] {
-        let children = constants(32_768, 0).vary(&[(0, 0); 5], &only_mutation(1.0, eta), 8, 1, 0).expect("valid");
+        let children = constants(32_768, 0).vary(&[(0, 0); 5], &only_mutation(1.0, eta), 8, 1, 0, &GO).expect("valid");
         let cdf = |d: f64| {
             let d = d.clamp(-1.0, 1.0);
             if d < 0.0 { (1.0 + d).powf(eta + 1.0) / 2.0 } else { 1.0 - (1.0 - d).powf(eta + 1.0) / 2.0 }
@@ -91,7 +90,7 @@ fn mutation_follows_the_closed_form() {
             );
         }
     }
-    let edge = constants(65_535, 0).vary(&[(0, 0); 5], &only_mutation(1.0, 15.0), 8, 1, 0).expect("valid");
+    let edge = constants(65_535, 0).vary(&[(0, 0); 5], &only_mutation(1.0, 15.0), 8, 1, 0, &GO).expect("valid");
     let stuck = edge.genes().iter().filter(|&&g| g == 65_535).count() as f64 / (5.0 * LENGTH as f64);
     assert!((stuck - 0.5).abs() < 0.01, "half of the steps from the bound lead out of it: {stuck}");
 }
@@ -101,7 +100,7 @@ fn crossover_keeps_the_mean_and_has_the_spread_of_sbx() {
     let settings = DirectSettings { mutation_rate: 0.0, crossover_rate: 1.0, ..DirectSettings::default() };
     let (a, b) = (30_000_u16, 36_000_u16);
     let population = constants(a, b);
-    let children = population.vary(&[(0, 1), (1, 0), (0, 1), (1, 0)], &settings, 8, 1, 0).expect("valid");
+    let children = population.vary(&[(0, 1), (1, 0), (0, 1), (1, 0)], &settings, 8, 1, 0, &GO).expect("valid");
     let spread = |child: usize, near: f64, far: f64| -> Vec<f64> {
         let genes = &children.genes()[child * LENGTH..(child + 1) * LENGTH];
         genes.iter().map(|&g| (2.0 * f64::from(g) - near - far) / (near - far)).collect()
@@ -124,21 +123,21 @@ fn crossover_keeps_the_mean_and_has_the_spread_of_sbx() {
 fn crossover_has_its_rate_and_is_whole() {
     let settings = DirectSettings { mutation_rate: 0.0, crossover_rate: 0.3, ..DirectSettings::default() };
     let population = DirectPopulation::new(100, [vec![30_000; 100], vec![36_000; 100]].concat()).expect("valid");
-    let children = population.vary(&vec![(0, 1); 5000], &settings, 1, 1, 0).expect("valid");
+    let children = population.vary(&vec![(0, 1); 5000], &settings, 1, 1, 0, &GO).expect("valid");
     let copies = children.genes().chunks(100).filter(|genes| genes.iter().all(|&g| g == 30_000)).count();
     assert!((copies as f64 / 5000.0 - 0.7).abs() < 5.0 * (0.21_f64 / 5000.0).sqrt(), "{copies}");
     let crossed = children.genes().chunks(100).filter(|genes| genes.iter().filter(|&&g| g != 30_000).count() > 80);
     assert_eq!(crossed.count() + copies, 5000);
-    let alone = population.vary(&[(1, 1); 50], &settings, 1, 1, 0).expect("valid");
+    let alone = population.vary(&[(1, 1); 50], &settings, 1, 1, 0, &GO).expect("valid");
     assert!(alone.genes().iter().all(|&g| g == 36_000));
 }
 
 /// Pins what a seed gives, on every kind of machine.
 #[test]
 fn a_seed_gives_these_genes_everywhere() {
-    let pool = DirectPopulation::random(5, LENGTH, 42).expect("valid");
+    let pool = DirectPopulation::random(5, LENGTH, 42, &GO).expect("valid");
     let settings = DirectSettings { crossover_rate: 0.7, ..DirectSettings::default() };
-    let children = pool.vary(&[(0, 1), (2, 3), (4, 4), (3, 0), (1, 2)], &settings, 42, 3, 0).expect("valid");
+    let children = pool.vary(&[(0, 1), (2, 3), (4, 4), (3, 0), (1, 2)], &settings, 42, 3, 0, &GO).expect("valid");
     let bytes: Vec<u8> = children.genes().iter().flat_map(|gene| gene.to_le_bytes()).collect();
     assert_eq!(fingerprint(&bytes), 7_568_107_926_215_613_763);
 }
@@ -148,11 +147,11 @@ fn bytes_truncate() {
     let genes: Vec<u16> = (0..=u16::MAX).collect();
     let population = DirectPopulation::new(65_536, genes).expect("valid");
     let mut bytes = vec![1; 65_536];
-    population.draw(0, 1, ColorModel::Raw, &mut bytes).expect("right size");
+    population.draw(0, 1, ColorModel::Raw, &mut bytes, &GO).expect("right size");
     for (gene, &byte) in bytes.iter().enumerate() {
         assert_eq!(u64::from(byte), gene as u64 * 255 / 65_535);
     }
-    let short = population.draw(0, 1, ColorModel::Raw, &mut bytes[1..]).expect_err("short");
+    let short = population.draw(0, 1, ColorModel::Raw, &mut bytes[1..], &GO).expect_err("short");
     assert!(short.to_string().contains("65535 bytes"));
 }
 
@@ -171,16 +170,16 @@ fn individuals_can_be_taken_and_put() {
 
 #[test]
 fn colour_images_are_drawn_one_by_one_or_together() {
-    let population = DirectPopulation::random(3, 300, 9).expect("valid");
+    let population = DirectPopulation::random(3, 300, 9, &GO).expect("valid");
     let mut together = vec![0; 900];
-    population.draw(0, 3, ColorModel::Hls, &mut together).expect("valid");
+    population.draw(0, 3, ColorModel::Hls, &mut together, &GO).expect("valid");
     for index in 0..3 {
         let mut alone = vec![0; 300];
-        population.draw(index, 3, ColorModel::Hls, &mut alone).expect("valid");
+        population.draw(index, 3, ColorModel::Hls, &mut alone, &GO).expect("valid");
         assert_eq!(alone, together[index * 300..][..300]);
     }
     let mut raw = vec![0; 900];
-    population.draw(0, 3, ColorModel::Raw, &mut raw).expect("valid");
+    population.draw(0, 3, ColorModel::Raw, &mut raw, &GO).expect("valid");
     assert_ne!(raw, together);
 }
 
@@ -188,7 +187,7 @@ fn colour_images_are_drawn_one_by_one_or_together() {
 fn bad_arguments_are_named() {
     let population = constants(1, 2);
     let attempt = |parents: &[(u32, u32)], settings: &DirectSettings| {
-        population.vary(parents, settings, 0, 0, 0).expect_err("bad").to_string()
+        population.vary(parents, settings, 0, 0, 0, &GO).expect_err("bad").to_string()
     };
     let good = DirectSettings::default();
     assert!(attempt(&[(0, 2)], &good).contains("parent 2"));
@@ -218,15 +217,15 @@ proptest! {
         };
         let parents: Vec<(u32, u32)> = (0..20).map(|i| (i % 7, (i * 3) % 7)).collect();
         let run = |threads: usize| on_threads(threads, || {
-            let pool = DirectPopulation::random(7, length, seed).expect("valid");
-            let children = pool.vary(&parents, &settings, seed, generation, 5).expect("valid");
+            let pool = DirectPopulation::random(7, length, seed, &GO).expect("valid");
+            let children = pool.vary(&parents, &settings, seed, generation, 5, &GO).expect("valid");
             (pool, children)
         });
         let (pool, children) = run(1);
         prop_assert_eq!(&children, &run(3).1);
         let (first, second) = parents.split_at(cut);
         let parts = [(first, 5), (second, 5 + cut as u32)].map(|(parents, first_index)| {
-            pool.vary(parents, &settings, seed, generation, first_index).expect("valid").genes().to_vec()
+            pool.vary(parents, &settings, seed, generation, first_index, &GO).expect("valid").genes().to_vec()
         });
         prop_assert_eq!(parts.concat(), children.genes());
     }

@@ -5,11 +5,11 @@ mod common;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 
-use common::{PAPER, random_genome, read_genomes, shared};
-use neatfool_core::activation::Activation;
-use neatfool_core::genome::{ConnectionGene, Genome, NodeGene};
-use neatfool_core::render::{ColorModel, Coordinates, Grid, Level, MAX_SIZE, RenderError, outputs, render, simd_level};
-use neatfool_core::rng::{Purpose, Stream};
+use common::{GO, PAPER, random_genome, reference_genomes};
+use neatfool_core::{
+    Activation, ColorModel, ConnectionGene, Coordinates, Genome, GenomeError, Grid, Level, MAX_SIZE, NodeGene, Purpose,
+    RenderError, Stream, outputs, render, sums,
+};
 use proptest::prelude::*;
 
 /// The mathematical definition of an activation.
@@ -64,12 +64,22 @@ fn exact_bytes(genome: &Genome, width: usize, height: usize, coordinates: Coordi
 
 fn draw(genomes: &[&Genome], grid: &Grid, color: ColorModel) -> Vec<u8> {
     let mut out = vec![0; genomes.len() * genomes[0].outputs() * grid.width() * grid.height()];
-    render(genomes, grid, color, &mut out, &AtomicBool::new(false)).unwrap();
+    render(genomes, grid, color, &mut out, &GO).unwrap();
     out
 }
 
 fn grid(width: usize, height: usize, coordinates: Coordinates) -> Grid {
     Grid::new(width, height, coordinates).unwrap()
+}
+
+/// What enters a node at one pixel, in double precision.
+fn exact_sum(genome: &Genome, node: u32, inputs: [f64; 4]) -> f64 {
+    let incoming = genome.connections().iter().filter(|c| c.target == node && c.enabled);
+    let value = |source: u32| match inputs.get(source as usize) {
+        Some(&input) => input,
+        None => exact(genome.nodes()[genome.node_index(source).unwrap()].activation, exact_sum(genome, source, inputs)),
+    };
+    incoming.map(|c| f64::from(c.weight) * value(c.source)).sum()
 }
 
 /// Share of bytes that differ by more than 1.
@@ -154,13 +164,9 @@ fn pixels_agree_with_double_precision() {
 }
 
 #[test]
-fn shared_genomes_agree_with_double_precision() {
-    let Some(folder) = shared() else {
-        eprintln!("skipped: no folder of shared genomes; set NEATFOOL_SHARED");
-        return;
-    };
+fn reference_genomes_agree_with_double_precision() {
     for set in ["rgb", "gray"] {
-        let genomes = read_genomes(&folder.join(format!("bench/genomes_{set}.json")));
+        let genomes = reference_genomes(set);
         for (coordinates, allowed) in [(Coordinates::Unit, 0.001), (Coordinates::Pixel, 0.01)] {
             let shares = genomes.iter().map(|genome| {
                 let found = draw(&[genome], &grid(64, 64, coordinates), ColorModel::Raw);
@@ -182,8 +188,11 @@ fn every_instruction_set_gives_the_defined_bytes() {
             for seed in 0..6 {
                 let genome = random_genome(seed, if seed % 2 == 0 { 3 } else { 1 }, 20, 60, &Activation::ALL);
                 let grid = grid(width, height, coordinates);
-                let expected: Vec<u8> =
-                    outputs(&genome, &grid).into_iter().map(|v| (f64::from(v).abs() * 255.0) as u8).collect();
+                let expected: Vec<u8> = outputs(&genome, &grid, &GO)
+                    .unwrap()
+                    .into_iter()
+                    .map(|v| (f64::from(v).abs() * 255.0) as u8)
+                    .collect();
                 for level in Level::available() {
                     let found = draw(&[&genome], &grid.clone().with_level(level), ColorModel::Raw);
                     assert!(found == expected, "{coordinates:?} {width}x{height}, seed {seed}, {}", level.name());
@@ -262,28 +271,88 @@ fn sums_of_many_terms() {
 }
 
 #[test]
+fn sums_are_what_enters_a_node() {
+    let (width, height) = (14, 9);
+    for (seed, coordinates) in [(1, Coordinates::Unit), (2, Coordinates::Pixel)] {
+        let genome = random_genome(seed, 3, 4, 20, &[Activation::Linear, Activation::Gaussian]);
+        for node in genome.nodes() {
+            let found = sums(&genome, node.id, &grid(width, height, coordinates), &GO).unwrap();
+            for (i, found) in found.into_iter().enumerate() {
+                let (row, column) = (i / width, i % width);
+                let unit = |i: usize, n: usize| -1.0 + i as f64 * 2.0 / (n as f64 - 1.0);
+                let (ux, uy) = (unit(column, width), unit(row, height));
+                let (x, y) = if coordinates == Coordinates::Unit { (ux, uy) } else { (column as f64, row as f64) };
+                let expected = exact_sum(&genome, node.id, [x, y, ux.hypot(uy), 1.0]);
+                let error = (f64::from(found) - expected).abs();
+                assert!(error <= 1e-4 * expected.abs().max(1.0), "node {} at {row}, {column}: {found}", node.id);
+            }
+        }
+    }
+    // The numbers are those of the sum, not of what the node makes of it.
+    let steep = single(Activation::Linear, 10.0);
+    assert_eq!(sums(&steep, 4, &grid(3, 1, Coordinates::Pixel), &GO), Ok(vec![0.0, 10.0, 20.0]));
+    for unknown in [0, 3, 5, u32::MAX] {
+        let error = sums(&steep, unknown, &grid(3, 1, Coordinates::Unit), &GO).unwrap_err();
+        assert_eq!(error, RenderError::Genome(GenomeError::UnknownNode { id: unknown }));
+    }
+}
+
+#[test]
+fn silenced_nodes_are_zero() {
+    let genome = random_genome(4, 3, 6, 24, &PAPER);
+    for node in genome.nodes() {
+        let silenced = genome.silenced(node.id).unwrap();
+        silenced.validate().unwrap();
+        let found = sums(&silenced, node.id, &grid(5, 5, Coordinates::Unit), &GO).unwrap();
+        assert_eq!(found, vec![0.0; 25]);
+        let expected = exact_bytes(&silenced, 40, 40, Coordinates::Unit);
+        let found = draw(&[&silenced], &grid(40, 40, Coordinates::Unit), ColorModel::Raw);
+        assert!(disagreement(&found, &expected) <= 0.003);
+        if genome.is_output(node.id) {
+            let plane = (node.id as usize - 4) * 1600;
+            assert!(found[plane..plane + 1600].iter().all(|&byte| byte == 0));
+        }
+    }
+    assert_eq!(genome.silenced(2), Err(GenomeError::UnknownNode { id: 2 }));
+}
+
+/// The codes are in checkpoints: none of these may ever change.
+#[test]
+fn activation_codes_are_fixed() {
+    let names = ["sine", "sigmoid", "gaussian", "linear", "cosine", "tanh", "absolute", "relu", "triangle"];
+    assert_eq!(Activation::ALL.len(), names.len());
+    for (code, name) in (0..).zip(names) {
+        assert_eq!(Activation::from_code(code).unwrap().name(), name);
+        assert_eq!(name.parse::<Activation>().unwrap().code(), code);
+    }
+    assert!(Activation::from_code(9).unwrap_err().to_string().contains("no activation 9"));
+}
+
+#[test]
 fn bad_requests_are_refused() {
     for (width, height) in [(0, 5), (5, 0), (MAX_SIZE + 1, 1), (1, usize::MAX)] {
-        assert_eq!(Grid::new(width, height, Coordinates::Unit).unwrap_err(), RenderError::Size { width, height });
+        assert_eq!(
+            Grid::new(width, height, Coordinates::Unit).unwrap_err(),
+            RenderError::Size { width, height, most: MAX_SIZE }
+        );
     }
     let (gray, colour) = (random_genome(0, 1, 2, 6, &PAPER), random_genome(0, 3, 2, 6, &PAPER));
     let grid = grid(4, 4, Coordinates::Unit);
-    let go = AtomicBool::new(false);
     let mut out = vec![0; 64];
     assert_eq!(
-        render(&[&gray, &gray, &colour], &grid, ColorModel::Raw, &mut out, &go),
+        render(&[&gray, &gray, &colour], &grid, ColorModel::Raw, &mut out, &GO),
         Err(RenderError::Outputs { index: 2, expected: 1, found: 3 })
     );
     assert_eq!(
-        render(&[&colour], &grid, ColorModel::Raw, &mut out, &go),
+        render(&[&colour], &grid, ColorModel::Raw, &mut out, &GO),
         Err(RenderError::Length { expected: 48, found: 64 })
     );
-    assert_eq!(render(&[], &grid, ColorModel::Raw, &mut [], &go), Ok(()));
+    assert_eq!(render(&[], &grid, ColorModel::Raw, &mut [], &GO), Ok(()));
     assert_eq!(
         render(&[&gray], &grid, ColorModel::Raw, &mut out[..16], &AtomicBool::new(true)),
         Err(RenderError::Cancelled)
     );
-    assert!(simd_level().is_ok());
+    assert_eq!(outputs(&gray, &grid, &AtomicBool::new(true)), Err(RenderError::Cancelled));
 }
 
 /// `OpenCV`'s 8-bit hue to a position on the colour circle, in sixths.
@@ -380,7 +449,7 @@ proptest! {
     fn bytes_are_those_of_the_outputs(genome in genomes(), width in 1_usize..40, height in 1_usize..40, pixel: bool) {
         let coordinates = if pixel { Coordinates::Pixel } else { Coordinates::Unit };
         let grid = grid(width, height, coordinates);
-        let outputs = outputs(&genome, &grid);
+        let outputs = outputs(&genome, &grid, &GO).unwrap();
         prop_assert!(outputs.iter().all(|v| v.abs() <= 1.0));
         let expected: Vec<u8> = outputs.into_iter().map(|v| (f64::from(v).abs() * 255.0) as u8).collect();
         prop_assert_eq!(draw(&[&genome], &grid, ColorModel::Raw), expected);

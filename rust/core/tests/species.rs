@@ -4,12 +4,11 @@ mod common;
 
 use std::collections::HashMap;
 
-use common::{copies, figure_4, genome, on_threads, settings};
-use neatfool_core::crossover::CrossoverSettings;
-use neatfool_core::genome::Genome;
-use neatfool_core::mutation::{Innovations, MutationRates, random_population, vary};
-use neatfool_core::rng::{Purpose, Stream};
-use neatfool_core::species::{Compatibility, SpeciesSet, SpeciesSettings, distance};
+use common::{GO, copies, figure_4, genome, on_threads, settings};
+use neatfool_core::{
+    Compatibility, CrossoverSettings, Genome, Innovations, MutationRates, Purpose, SpeciesSet, SpeciesSettings, Stream,
+    distance, random_population, vary,
+};
 use proptest::prelude::*;
 
 fn stream() -> Stream {
@@ -18,7 +17,7 @@ fn stream() -> Stream {
 
 fn population(count: usize, seed: u64) -> Vec<Genome> {
     let settings = settings(1, 12, MutationRates::default());
-    random_population(count, &settings, seed, &mut Innovations::new(1)).expect("valid")
+    random_population(count, &settings, seed, &mut Innovations::new(1), &GO).expect("valid")
 }
 
 /// Genomes in groups of these sizes that are far from each other: innovations do not match across groups.
@@ -35,7 +34,7 @@ fn groups(sizes: &[usize]) -> Vec<Genome> {
 /// Species set and species ids of groups; the ids are 0, 1, ... in the order of the groups.
 fn divided(sizes: &[usize], settings: &SpeciesSettings) -> (SpeciesSet, Vec<u32>) {
     let mut set = SpeciesSet::new(0.5);
-    let ids = set.speciate(&groups(sizes), settings, &mut stream()).expect("valid");
+    let ids = set.speciate(&groups(sizes), settings, &mut stream(), &GO).expect("valid");
     (set, ids)
 }
 
@@ -53,7 +52,7 @@ fn distance_of_the_paper_s_figure() {
 
 #[test]
 fn distance_counts_activations_of_common_nodes() {
-    use neatfool_core::activation::Activation;
+    use neatfool_core::Activation;
     let one = genome(&[5], &[]);
     let mut nodes = genome(&[5, 6], &[]).nodes().to_vec();
     nodes[1].activation = Activation::Tanh;
@@ -81,7 +80,7 @@ proptest! {
         let genomes = population(60, seed);
         let settings = SpeciesSettings { target_species: 60, ..SpeciesSettings::default() };
         let mut set = SpeciesSet::new(threshold);
-        let ids = set.speciate(&genomes, &settings, &mut stream()).expect("valid");
+        let ids = set.speciate(&genomes, &settings, &mut stream(), &GO).expect("valid");
         // One by one, as the paper describes it.
         let mut founders: Vec<usize> = Vec::new();
         for (i, genome) in genomes.iter().enumerate() {
@@ -178,7 +177,7 @@ fn stagnant_species_go_but_the_best_stay() {
         let left: Vec<u32> = set.species().iter().map(|s| s.id).collect();
         assert_eq!(left, if generation < 3 { vec![0, 1, 2] } else { vec![1, 2] });
         if generation < 3 {
-            ids = set.speciate(&genomes, &settings, &mut stream()).expect("valid");
+            ids = set.speciate(&genomes, &settings, &mut stream(), &GO).expect("valid");
         }
     }
     assert_eq!(set.species()[0].age, 4);
@@ -200,10 +199,7 @@ fn one_genome_breeds_alone() {
     let offspring = set.reproduce(&ids, &[0.0], 7, &settings, &mut stream()).expect("valid");
     assert_eq!(
         offspring.matings,
-        vec![copies(1)[0]; 7]
-            .into_iter()
-            .map(|m| neatfool_core::mutation::Mating { equal: true, ..m })
-            .collect::<Vec<_>>()
+        vec![copies(1)[0]; 7].into_iter().map(|m| neatfool_core::Mating { equal: true, ..m }).collect::<Vec<_>>()
     );
     assert_eq!(offspring.elites, [0]);
 }
@@ -215,8 +211,8 @@ fn species_keep_their_ids_and_the_dead_go() {
     assert_eq!(ids, [0, 0, 1, 1, 2, 2]);
     let later = groups(&[0, 2, 1, 3]);
     let mut set_of_two = SpeciesSet::new(0.5);
-    assert_eq!(set_of_two.speciate(&later, &settings, &mut stream()).expect("valid"), [0, 0, 1, 2, 2, 2]);
-    assert_eq!(set.speciate(&later, &settings, &mut stream()).expect("valid"), [1, 1, 2, 3, 3, 3]);
+    assert_eq!(set_of_two.speciate(&later, &settings, &mut stream(), &GO).expect("valid"), [0, 0, 1, 2, 2, 2]);
+    assert_eq!(set.speciate(&later, &settings, &mut stream(), &GO).expect("valid"), [1, 1, 2, 3, 3, 3]);
     assert_eq!(set.species().iter().map(|s| s.id).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
@@ -226,12 +222,12 @@ fn number_of_species_is_steered_to_the_target() {
     let settings = SpeciesSettings { target_species: 10, ..SpeciesSettings::default() };
     for threshold in [0.01, 3.0, 20.0] {
         let mut innovations = Innovations::new(1);
-        let mut genomes = random_population(150, &variation, 4, &mut innovations).expect("valid");
+        let mut genomes = random_population(150, &variation, 4, &mut innovations, &GO).expect("valid");
         let mut set = SpeciesSet::new(threshold);
         let mut counts = Vec::new();
         for generation in 0..60 {
             let mut stream = Stream::new(4, Purpose::Speciate, generation, 0);
-            let ids = set.speciate(&genomes, &settings, &mut stream).expect("valid");
+            let ids = set.speciate(&genomes, &settings, &mut stream, &GO).expect("valid");
             assert!(set.species().len() <= 20);
             counts.push(set.species().len());
             let fitness = vec![0.5; ids.len()];
@@ -245,6 +241,7 @@ fn number_of_species_is_steered_to_the_target() {
                 generation + 1,
                 0,
                 &mut innovations,
+                &GO,
             )
             .expect("valid");
         }
@@ -262,7 +259,7 @@ fn threads_do_not_show_and_state_survives_json() {
         on_threads(threads, || {
             let mut set = SpeciesSet::new(2.0);
             let mut stream = stream();
-            let ids = set.speciate(&genomes, &settings, &mut stream).expect("valid");
+            let ids = set.speciate(&genomes, &settings, &mut stream, &GO).expect("valid");
             let fitness: Vec<f32> = (0..ids.len()).map(|i| (i % 17) as f32).collect();
             let offspring = set.reproduce(&ids, &fitness, 100, &settings, &mut stream).expect("valid");
             (set, ids, offspring)
@@ -305,5 +302,5 @@ fn bad_arguments_are_named() {
     ] {
         assert!(bad.validate().is_err());
     }
-    assert!(SpeciesSet::new(0.0).speciate(&groups(&[1]), &settings, &mut stream()).is_err());
+    assert!(SpeciesSet::new(0.0).speciate(&groups(&[1]), &settings, &mut stream(), &GO).is_err());
 }

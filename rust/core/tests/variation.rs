@@ -4,18 +4,18 @@ mod common;
 
 use std::collections::{HashMap, HashSet};
 
-use common::{NONE, PAPER, copies, figure_4, fingerprint, genome, on_threads, settings};
-use neatfool_core::activation::Activation;
-use neatfool_core::crossover::CrossoverSettings;
-use neatfool_core::genome::{ConnectionGene, Genome, INPUTS, MAX_WEIGHT};
-use neatfool_core::mutation::{CppnSettings, Innovations, Mating, MutationRates, random_population, vary};
+use common::{GO, NONE, PAPER, copies, figure_4, fingerprint, genome, on_threads, settings};
+use neatfool_core::{
+    Activation, ConnectionGene, CppnSettings, CrossoverSettings, Genome, INPUTS, Innovations, MAX_WEIGHT, Mating,
+    MutationRates, random_population, vary,
+};
 use proptest::prelude::*;
 
 const CROSSOVER: CrossoverSettings = CrossoverSettings { keep_disabled: 0.75 };
 
 fn start(count: usize, settings: &CppnSettings, seed: u64) -> (Vec<Genome>, Innovations) {
     let mut innovations = Innovations::new(settings.outputs);
-    let genomes = random_population(count, settings, seed, &mut innovations).expect("valid settings");
+    let genomes = random_population(count, settings, seed, &mut innovations, &GO).expect("valid settings");
     (genomes, innovations)
 }
 
@@ -23,7 +23,7 @@ fn start(count: usize, settings: &CppnSettings, seed: u64) -> (Vec<Genome>, Inno
 fn children_of(parent: &Genome, count: usize, rates: MutationRates, innovations: &mut Innovations) -> Vec<Genome> {
     let settings = settings(parent.outputs(), 0, rates);
     let matings = vec![Mating { fitter: 0, other: 0, equal: false }; count];
-    vary(std::slice::from_ref(parent), &matings, &settings, &CROSSOVER, 11, 1, 0, innovations).expect("valid")
+    vary(std::slice::from_ref(parent), &matings, &settings, &CROSSOVER, 11, 1, 0, innovations, &GO).expect("valid")
 }
 
 fn pairs(genome: &Genome) -> HashSet<(u32, u32)> {
@@ -215,8 +215,9 @@ fn offspring(pool: &[Genome], fitter: u32, equal: bool, keep_disabled: f64, coun
     let matings = vec![Mating { fitter, other: 1 - fitter, equal }; count];
     let settings = settings(1, 0, NONE);
     let mut innovations = Innovations { next_innovation: 100, next_node: 100 };
-    let children = vary(pool, &matings, &settings, &CrossoverSettings { keep_disabled }, 3, 1, 0, &mut innovations)
-        .expect("valid");
+    let children =
+        vary(pool, &matings, &settings, &CrossoverSettings { keep_disabled }, 3, 1, 0, &mut innovations, &GO)
+            .expect("valid");
     for child in &children {
         child.validate().expect("valid");
     }
@@ -308,7 +309,7 @@ fn a_seed_gives_these_genomes_everywhere() {
     let settings = settings(3, 12, MutationRates { keep_split: true, ..MutationRates::default() });
     let (pool, mut innovations) = start(200, &settings, 42);
     let matings: Vec<_> = (0..200).map(|i| Mating { fitter: i, other: i * 7 % 200, equal: i % 5 == 0 }).collect();
-    let children = vary(&pool, &matings, &settings, &CROSSOVER, 42, 3, 0, &mut innovations).expect("valid");
+    let children = vary(&pool, &matings, &settings, &CROSSOVER, 42, 3, 0, &mut innovations, &GO).expect("valid");
     let json: String = children.iter().map(Genome::to_json).collect();
     assert_eq!(
         (innovations.next_innovation, innovations.next_node, fingerprint(json.as_bytes())),
@@ -322,7 +323,7 @@ fn bad_arguments_are_named() {
     let (pool, innovations) = start(2, &good, 0);
     let attempt = |matings: &[Mating], settings: &CppnSettings, keep_disabled: f64, mut innovations: Innovations| {
         let crossover = CrossoverSettings { keep_disabled };
-        vary(&pool, matings, settings, &crossover, 0, 1, 0, &mut innovations).expect_err("bad").to_string()
+        vary(&pool, matings, settings, &crossover, 0, 1, 0, &mut innovations, &GO).expect_err("bad").to_string()
     };
     let one = copies(1);
     let outside = [Mating { fitter: 0, other: 2, equal: false }];
@@ -375,7 +376,7 @@ proptest! {
             if let Some(picks) = picks {
                 let matings: Vec<_> =
                     picks.iter().map(|&(fitter, other, equal)| Mating { fitter, other, equal }).collect();
-                pool = vary(&pool, &matings, &settings, &CROSSOVER, seed, generation as u32, 0, &mut innovations)
+                pool = vary(&pool, &matings, &settings, &CROSSOVER, seed, generation as u32, 0, &mut innovations, &GO)
                     .expect("valid");
             }
             for genome in &pool {
@@ -404,7 +405,7 @@ proptest! {
             let (pool, mut innovations) = start(100, &settings, seed);
             let matings: Vec<_> =
                 (0..100).map(|i| Mating { fitter: i, other: (i * 37) % 100, equal: i % 3 == 0 }).collect();
-            let children = vary(&pool, &matings, &settings, &CROSSOVER, seed, 7, 0, &mut innovations).expect("valid");
+            let children = vary(&pool, &matings, &settings, &CROSSOVER, seed, 7, 0, &mut innovations, &GO).expect("valid");
             (pool, matings, children, innovations)
         });
         let (pool, matings, children, innovations) = run(1);
@@ -414,8 +415,8 @@ proptest! {
         // In two calls: the same children but for the numbering of what is new.
         let (_, mut innovations) = start(100, &settings, seed);
         let (first, second) = matings.split_at(cut);
-        let mut parts = vary(&pool, first, &settings, &CROSSOVER, seed, 7, 0, &mut innovations).expect("valid");
-        parts.extend(vary(&pool, second, &settings, &CROSSOVER, seed, 7, cut as u32, &mut innovations).expect("valid"));
+        let mut parts = vary(&pool, first, &settings, &CROSSOVER, seed, 7, 0, &mut innovations, &GO).expect("valid");
+        parts.extend(vary(&pool, second, &settings, &CROSSOVER, seed, 7, cut as u32, &mut innovations, &GO).expect("valid"));
         for (part, child) in parts.iter().zip(&children) {
             prop_assert_eq!(part.nodes().len(), child.nodes().len());
             let weights = |g: &Genome| {

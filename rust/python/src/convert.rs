@@ -1,10 +1,8 @@
 //! Arguments from Python: settings objects and arrays of indices.
 
-use neatfool_core::activation::Activation;
-use neatfool_core::color::ColorModel;
-use neatfool_core::direct::DirectSettings;
-use neatfool_core::mutation::{CppnSettings, Mating, MutationRates};
-use neatfool_core::species::{Compatibility, SpeciesSettings};
+use neatfool_core::{
+    Activation, ColorModel, Compatibility, CppnSettings, DirectSettings, Mating, MutationRates, SpeciesSettings,
+};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;

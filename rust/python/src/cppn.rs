@@ -1,11 +1,11 @@
 //! Batches of CPPN genomes.
 
-use neatfool_core::activation::Activation;
-use neatfool_core::crossover::CrossoverSettings;
-use neatfool_core::genome::{ConnectionGene, Genome, NodeGene};
-use neatfool_core::mutation::{Innovations as Counters, random_population, vary};
-use neatfool_core::render::{Coordinates, Grid, outputs, render};
-use neatfool_core::species::{SpeciesSettings, distance};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use neatfool_core::{
+    Activation, ActivationError, ConnectionGene, Coordinates, CrossoverSettings, Genome, Grid, Innovations as Counters,
+    NodeGene, SpeciesSettings, distance, outputs, random_population, render, sums, vary,
+};
 use numpy::{
     PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4,
     PyUntypedArrayMethods,
@@ -78,7 +78,31 @@ fn split<'a, T>(values: &'a [T], counts: &[u32], what: &str) -> PyResult<Vec<&'a
         .collect())
 }
 
+/// Makes one thing of each, on the current pool, or returns the first error. Whoever cancels throws away what is there.
+pub fn first_error<A: Send, B: Send, E: std::fmt::Display + Send>(
+    cancel: &AtomicBool,
+    items: impl IntoParallelIterator<Iter: IndexedParallelIterator, Item = A>,
+    make: impl Fn(A) -> Result<B, E> + Sync + Send,
+) -> Result<Vec<B>, String> {
+    let make = |item| {
+        if cancel.load(Ordering::Relaxed) {
+            Err(String::from("cancelled"))
+        } else {
+            make(item).map_err(|e| e.to_string())
+        }
+    };
+    // `collect` into a `Result` would return the error that happens to come first in time.
+    let made: Vec<Result<B, String>> = items.into_par_iter().map(make).collect();
+    made.into_iter().collect()
+}
+
 impl CppnGenomes {
+    fn genome(&self, index: usize) -> PyResult<&Genome> {
+        self.genomes.get(index).ok_or_else(|| {
+            PyIndexError::new_err(format!("index {index} is out of range for {} genomes", self.genomes.len()))
+        })
+    }
+
     fn check_alike(&self, other: &Self) -> PyResult<()> {
         if self.outputs == other.outputs {
             Ok(())
@@ -102,15 +126,15 @@ impl CppnGenomes {
     ) -> PyResult<(Self, Innovations)> {
         let settings = settings.settings(outputs, keep_split)?;
         let mut counters = Counters::new(outputs);
-        let genomes =
-            pool::run(py, |_| random_population(count, &settings, seed, &mut counters))?.map_err(value_error)?;
+        let genomes = pool::run(py, |cancel| random_population(count, &settings, seed, &mut counters, cancel))?
+            .map_err(value_error)?;
         Ok((Self { outputs, genomes }, Innovations(counters)))
     }
 
     #[staticmethod]
-    fn from_json(texts: Vec<String>) -> PyResult<Self> {
-        let genomes =
-            texts.iter().map(|text| Genome::from_json(text)).collect::<Result<Vec<_>, _>>().map_err(value_error)?;
+    fn from_json(py: Python<'_>, texts: Vec<String>) -> PyResult<Self> {
+        let genomes: Vec<Genome> = pool::run(py, |cancel| first_error(cancel, texts, |text| Genome::from_json(&text)))?
+            .map_err(value_error)?;
         let outputs = genomes.first().map_or(1, Genome::outputs);
         if genomes.iter().any(|genome| genome.outputs() != outputs) {
             return Err(PyValueError::new_err("gray and colour genomes cannot be mixed"));
@@ -121,6 +145,7 @@ impl CppnGenomes {
     #[staticmethod]
     #[expect(clippy::too_many_arguments, reason = "one array for each field of the genes")]
     fn from_arrays(
+        py: Python<'_>,
         outputs: usize,
         node_counts: PyReadonlyArray1<'_, u32>,
         node_ids: PyReadonlyArray1<'_, u32>,
@@ -130,7 +155,7 @@ impl CppnGenomes {
         sources: PyReadonlyArray1<'_, u32>,
         targets: PyReadonlyArray1<'_, u32>,
         weights: PyReadonlyArray1<'_, f32>,
-        enabled: PyReadonlyArray1<'_, bool>,
+        enabled: PyReadonlyArray1<'_, u8>,
     ) -> PyResult<Self> {
         let (node_counts, connection_counts) = (node_counts.as_slice()?, connection_counts.as_slice()?);
         if node_counts.len() != connection_counts.len() {
@@ -143,30 +168,24 @@ impl CppnGenomes {
         let targets = split(targets.as_slice()?, connection_counts, "targets")?;
         let weights = split(weights.as_slice()?, connection_counts, "weights")?;
         let enabled = split(enabled.as_slice()?, connection_counts, "enabled")?;
-        let genomes = (0..node_counts.len())
-            .map(|g| {
-                let nodes = ids[g]
-                    .iter()
-                    .zip(activations[g])
-                    .map(|(&id, &code)| {
-                        let activation = *Activation::ALL
-                            .get(code as usize)
-                            .ok_or_else(|| PyValueError::new_err(format!("there is no activation {code}")))?;
-                        Ok(NodeGene { id, activation })
-                    })
-                    .collect::<PyResult<Vec<_>>>()?;
-                let connections = (0..marks[g].len())
-                    .map(|c| ConnectionGene {
-                        innovation: marks[g][c],
-                        source: sources[g][c],
-                        target: targets[g][c],
-                        weight: weights[g][c],
-                        enabled: enabled[g][c],
-                    })
-                    .collect();
-                Genome::new(outputs, nodes, connections).map_err(value_error)
-            })
-            .collect::<PyResult<_>>()?;
+        // Of a file there may be other bytes in an array of truth values.
+        if let Some(value) = enabled.iter().flat_map(|values| values.iter()).find(|&&value| value > 1) {
+            return Err(PyValueError::new_err(format!("enabled has a value of {value}; it must be 0 or 1")));
+        }
+        let build = |g: usize| {
+            let nodes = ids[g].iter().zip(activations[g]);
+            let nodes = nodes.map(|(&id, &code)| Ok(NodeGene { id, activation: Activation::from_code(code)? }));
+            let nodes = nodes.collect::<Result<_, ActivationError>>().map_err(|error| error.to_string())?;
+            let connections = (0..marks[g].len()).map(|c| ConnectionGene {
+                innovation: marks[g][c],
+                source: sources[g][c],
+                target: targets[g][c],
+                weight: weights[g][c],
+                enabled: enabled[g][c] == 1,
+            });
+            Genome::new(outputs, nodes, connections.collect()).map_err(|error| error.to_string())
+        };
+        let genomes = pool::run(py, |cancel| first_error(cancel, 0..node_counts.len(), build))?.map_err(value_error)?;
         Ok(Self { outputs, genomes })
     }
 
@@ -176,7 +195,7 @@ impl CppnGenomes {
         let arrays = PyDict::new(py);
         arrays.set_item("node_counts", self.node_counts(py))?;
         arrays.set_item("node_ids", PyArray1::from_iter(py, nodes().map(|n| n.id)))?;
-        arrays.set_item("node_activations", PyArray1::from_iter(py, nodes().map(|n| n.activation as u8)))?;
+        arrays.set_item("node_activations", PyArray1::from_iter(py, nodes().map(|n| n.activation.code())))?;
         arrays.set_item("connection_counts", self.connection_counts(py))?;
         arrays.set_item("innovations", PyArray1::from_iter(py, connections().map(|c| c.innovation)))?;
         arrays.set_item("sources", PyArray1::from_iter(py, connections().map(|c| c.source)))?;
@@ -196,9 +215,7 @@ impl CppnGenomes {
     }
 
     fn json(&self, index: usize) -> PyResult<String> {
-        self.genomes.get(index).map(Genome::to_json).ok_or_else(|| {
-            PyIndexError::new_err(format!("index {index} is out of range for {} genomes", self.genomes.len()))
-        })
+        self.genome(index).map(Genome::to_json)
     }
 
     fn node_counts<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
@@ -228,8 +245,8 @@ impl CppnGenomes {
         let crossover = CrossoverSettings { keep_disabled };
         let matings = self::matings(&matings)?;
         let mut counters = innovations.0;
-        let genomes = pool::run(py, |_| {
-            vary(&self.genomes, &matings, &settings, &crossover, seed, generation, first_index, &mut counters)
+        let genomes = pool::run(py, |cancel| {
+            vary(&self.genomes, &matings, &settings, &crossover, seed, generation, first_index, &mut counters, cancel)
         })?
         .map_err(value_error)?;
         innovations.0 = counters;
@@ -237,21 +254,25 @@ impl CppnGenomes {
     }
 
     #[staticmethod]
-    fn concatenate(parts: Vec<PyRef<'_, Self>>) -> PyResult<Self> {
+    fn concatenate(py: Python<'_>, parts: Vec<PyRef<'_, Self>>) -> PyResult<Self> {
         let outputs = parts.first().map_or(1, |part| part.outputs);
         for part in &parts[1.min(parts.len())..] {
             parts[0].check_alike(part)?;
         }
-        Ok(Self { outputs, genomes: parts.iter().flat_map(|part| part.genomes.iter().cloned()).collect() })
+        let parts: Vec<&[Genome]> = parts.iter().map(|part| part.genomes.as_slice()).collect();
+        Ok(Self { outputs, genomes: pool::run(py, |_| parts.concat())? })
     }
 
-    fn take(&self, indices: PyReadonlyArray1<'_, u32>) -> PyResult<Self> {
+    fn take(&self, py: Python<'_>, indices: PyReadonlyArray1<'_, u32>) -> PyResult<Self> {
         let chosen = self::indices(&indices, self.genomes.len())?;
-        Ok(Self { outputs: self.outputs, genomes: chosen.into_iter().map(|i| self.genomes[i].clone()).collect() })
+        let genomes = &self.genomes;
+        let copies = pool::run(py, |_| chosen.into_par_iter().map(|i| genomes[i].clone()).collect())?;
+        Ok(Self { outputs: self.outputs, genomes: copies })
     }
 
     fn put(
         &mut self,
+        py: Python<'_>,
         slots: PyReadonlyArray1<'_, u32>,
         other: PyRef<'_, Self>,
         indices: PyReadonlyArray1<'_, u32>,
@@ -262,10 +283,12 @@ impl CppnGenomes {
         if slots.len() != chosen.len() {
             return Err(PyValueError::new_err("slots and indices differ in length"));
         }
-        for (slot, index) in slots.into_iter().zip(chosen) {
-            self.genomes[slot].clone_from(&other.genomes[index]);
-        }
-        Ok(())
+        let (genomes, others) = (&mut self.genomes, &other.genomes);
+        pool::run(py, |_| {
+            for (slot, index) in slots.into_iter().zip(chosen) {
+                genomes[slot].clone_from(&others[index]);
+            }
+        })
     }
 
     fn distances<'py>(
@@ -276,11 +299,20 @@ impl CppnGenomes {
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let compatibility = SpeciesSettings::from(settings).compatibility;
         let (rows, columns) = (&self.genomes, &other.genomes);
-        let values: Vec<f32> = pool::run(py, |_| {
-            rows.par_iter()
-                .flat_map_iter(|a| columns.iter().map(move |b| (a, b)))
-                .map(|(a, b)| distance(a, b, &compatibility))
-                .collect()
+        let size = rows.len().checked_mul(columns.len()).ok_or_else(|| value_error("there are too many pairs"))?;
+        let values = pool::run(py, |cancel| {
+            let mut values = vec![0.0; size];
+            let lines = values.par_chunks_mut(columns.len().max(1)).zip(rows);
+            lines.for_each(|(line, a)| {
+                for (value, b) in line.iter_mut().zip(columns) {
+                    // Whoever cancels throws the rest away.
+                    if cancel.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    *value = distance(a, b, &compatibility);
+                }
+            });
+            values
         })?;
         PyArray1::from_vec(py, values).reshape([rows.len(), columns.len()])
     }
@@ -320,9 +352,32 @@ impl CppnGenomes {
         coordinates: &str,
         home: Option<(usize, usize)>,
     ) -> PyResult<Bound<'py, PyArray3<f32>>> {
-        let genome = self.genomes.get(index).ok_or_else(|| PyIndexError::new_err("index out of range"))?;
+        let genome = self.genome(index)?;
         let grid = grid(height, width, coordinates, home)?;
-        let planes = pool::run(py, |_| outputs(genome, &grid))?;
+        let planes = pool::run(py, |cancel| outputs(genome, &grid, cancel))?.map_err(value_error)?;
         PyArray1::from_vec(py, planes).reshape([self.outputs, height, width])
+    }
+
+    fn silenced(&self, index: usize, node: u32) -> PyResult<Self> {
+        let genome = self.genome(index)?.silenced(node).map_err(value_error)?;
+        Ok(Self { outputs: self.outputs, genomes: vec![genome] })
+    }
+
+    #[pyo3(signature = (index, node, *, height, width, coordinates, home=None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of one call")]
+    fn sums_at<'py>(
+        &self,
+        py: Python<'py>,
+        index: usize,
+        node: u32,
+        height: usize,
+        width: usize,
+        coordinates: &str,
+        home: Option<(usize, usize)>,
+    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let genome = self.genome(index)?;
+        let grid = grid(height, width, coordinates, home)?;
+        let values = pool::run(py, |cancel| sums(genome, node, &grid, cancel))?.map_err(value_error)?;
+        PyArray1::from_vec(py, values).reshape([height, width])
     }
 }

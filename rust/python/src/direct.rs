@@ -1,6 +1,6 @@
 //! Batches of directly encoded images.
 
-use neatfool_core::direct::DirectPopulation;
+use neatfool_core::DirectPopulation;
 use numpy::{
     PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4, PyUntypedArrayMethods,
 };
@@ -19,16 +19,18 @@ impl DirectGenomes {
     #[staticmethod]
     #[pyo3(signature = (count, *, length, seed))]
     fn random(py: Python<'_>, count: usize, length: usize, seed: u64) -> PyResult<Self> {
-        pool::run(py, |_| DirectPopulation::random(count, length, seed))?.map(Self).map_err(value_error)
+        pool::run(py, |cancel| DirectPopulation::random(count, length, seed, cancel))?.map(Self).map_err(value_error)
     }
 
     #[staticmethod]
-    fn from_array(genes: PyReadonlyArray2<'_, u16>) -> PyResult<Self> {
-        DirectPopulation::new(genes.shape()[1], genes.as_slice()?.to_vec()).map(Self).map_err(value_error)
+    fn from_array(py: Python<'_>, genes: PyReadonlyArray2<'_, u16>) -> PyResult<Self> {
+        let (length, genes) = (genes.shape()[1], genes.as_slice()?);
+        pool::run(py, |_| DirectPopulation::new(length, genes.to_vec()))?.map(Self).map_err(value_error)
     }
 
     fn array<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<u16>>> {
-        PyArray1::from_slice(py, self.0.genes()).reshape([self.0.count(), self.0.length()])
+        let genes = pool::run(py, |_| self.0.genes().to_vec())?;
+        PyArray1::from_vec(py, genes).reshape([self.0.count(), self.0.length()])
     }
 
     fn __len__(&self) -> usize {
@@ -52,22 +54,25 @@ impl DirectGenomes {
     ) -> PyResult<Self> {
         let parents: Vec<(u32, u32)> = self::matings(&matings)?.iter().map(|m| (m.fitter, m.other)).collect();
         let settings = settings.into();
-        pool::run(py, |_| self.0.vary(&parents, &settings, seed, generation, first_index))?
+        pool::run(py, |cancel| self.0.vary(&parents, &settings, seed, generation, first_index, cancel))?
             .map(Self)
             .map_err(value_error)
     }
 
-    fn take(&self, indices: PyReadonlyArray1<'_, u32>) -> PyResult<Self> {
-        self.0.take(indices.as_slice()?).map(Self).map_err(value_error)
+    fn take(&self, py: Python<'_>, indices: PyReadonlyArray1<'_, u32>) -> PyResult<Self> {
+        let indices = indices.as_slice()?;
+        pool::run(py, |_| self.0.take(indices))?.map(Self).map_err(value_error)
     }
 
     fn put(
         &mut self,
+        py: Python<'_>,
         slots: PyReadonlyArray1<'_, u32>,
         other: PyRef<'_, Self>,
         indices: PyReadonlyArray1<'_, u32>,
     ) -> PyResult<()> {
-        self.0.put(slots.as_slice()?, &other.0, indices.as_slice()?).map_err(value_error)
+        let (own, other, slots, indices) = (&mut self.0, &other.0, slots.as_slice()?, indices.as_slice()?);
+        pool::run(py, |_| own.put(slots, other, indices))?.map_err(value_error)
     }
 
     #[pyo3(signature = (out, *, first, color))]
@@ -83,6 +88,6 @@ impl DirectGenomes {
         drawn(first, count, self.0.count())?;
         let color = color_model(color)?;
         let pixels = bytes(&mut out)?;
-        pool::run(py, |_| self.0.draw(first, channels, color, pixels))?.map_err(value_error)
+        pool::run(py, |cancel| self.0.draw(first, channels, color, pixels, cancel))?.map_err(value_error)
     }
 }

@@ -12,18 +12,19 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     use crate::convert::value_error;
-    use neatfool_core::activation::Activation;
-    use neatfool_core::rng::{Purpose, Stream};
+    use neatfool_core::{Activation, Level, Purpose, Stream};
     use numpy::{PyArray1, PyArray2, PyArrayMethods};
     use pyo3::exceptions::PyValueError;
     use pyo3::prelude::*;
+    use rayon::prelude::*;
+    use std::sync::atomic::Ordering;
 
     #[pymodule_export]
     use super::cppn::{CppnGenomes, Innovations};
     #[pymodule_export]
     use super::direct::DirectGenomes;
     #[pymodule_export]
-    use super::species::SpeciesSet;
+    use super::species::Species;
 
     #[pymodule_export]
     #[allow(non_upper_case_globals, reason = "Python's name for a module's version")]
@@ -43,11 +44,20 @@ mod _core {
         if pool == 0 {
             return Err(PyValueError::new_err("there is nothing to draw parents from"));
         }
-        let drawn = (0..count).flat_map(|child| {
-            let mut stream = Stream::new(seed, Purpose::Select, generation, first_index.wrapping_add(child));
-            std::iter::repeat_with(move || stream.below(pool)).take(parents)
-        });
-        PyArray1::from_iter(py, drawn).reshape([count as usize, parents])
+        let size = (count as usize).checked_mul(parents).filter(|&size| size <= isize::MAX as usize / size_of::<u32>());
+        let size = size.ok_or_else(|| PyValueError::new_err("so many parents cannot be drawn"))?;
+        let drawn = crate::pool::run(py, |cancel| {
+            let mut drawn = vec![0; size];
+            drawn.par_chunks_mut(parents.max(1)).with_min_len(256).zip(0..count).for_each(|(row, child)| {
+                // Whoever cancels throws the rest away.
+                if !cancel.load(Ordering::Relaxed) {
+                    let mut stream = Stream::new(seed, Purpose::Select, generation, first_index.wrapping_add(child));
+                    row.fill_with(|| stream.below(pool));
+                }
+            });
+            drawn
+        })?;
+        PyArray1::from_vec(py, drawn).reshape([count as usize, parents])
     }
 
     #[pyfunction]
@@ -57,7 +67,7 @@ mod _core {
 
     #[pyfunction]
     fn simd_level() -> PyResult<&'static str> {
-        neatfool_core::render::simd_level().map_err(value_error)
+        Level::active().map(Level::name).map_err(value_error)
     }
 
     #[pyfunction]

@@ -14,10 +14,9 @@ Either way only periods or cells that look alike count as copies.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +77,8 @@ def copies_in_genome(population: CppnPopulation, index: int, *, min_copies: int)
     periodic = [node for node in genome["nodes"] if node["activation"] in _PERIODIC]
     if not periodic:
         return None
-    pictures = _draw(population, [genome, *(_silenced(genome, node["id"]) for node in periodic)])
+    one = population.genomes.take(np.array([index], np.uint32))
+    pictures = _draw(population, [one, *(one.silenced(0, node["id"]) for node in periodic)])
     backgrounds = pictures[1:]
     contributions = pictures[0].astype(np.float64) - backgrounds
     for choice in np.argsort(-np.abs(contributions).mean((1, 2, 3)), kind="stable"):
@@ -86,7 +86,7 @@ def copies_in_genome(population: CppnPopulation, index: int, *, min_copies: int)
         period, start = _PERIODIC[node["activation"]]
         if node["id"] < _FIRST_OUTPUT + genome["outputs"]:
             period /= 2
-        phase = (_sums(population, genome, node["id"]) - start) / period
+        phase = (_sums(population, index, node["id"]) - start) / period
         first, last = math.ceil(phase.min()), math.floor(phase.max())
         if last - first < min_copies:
             continue
@@ -201,55 +201,21 @@ def _correlation(look: NDArray[np.float64], others: NDArray[np.float64]) -> floa
     return float((a * b).sum()) / norm if norm > 1e-9 else 0.0
 
 
-def _draw(population: CppnPopulation, genomes: list[dict[str, Any]]) -> NDArray[np.uint8]:
-    """Pictures of genomes in their JSON form, shape (N, C, H, W)."""
+def _draw(population: CppnPopulation, genomes: list[_core.CppnGenomes]) -> NDArray[np.uint8]:
+    """Pictures of batches of one genome, shape (N, C, H, W)."""
     out = np.empty((len(genomes), *population.shape), np.uint8)
-    drawn = _core.CppnGenomes.from_json([json.dumps(genome) for genome in genomes])
     encoding = population.encoding
-    drawn.render(out, first=0, coordinates=encoding.coordinates, color=encoding.color)
+    _core.CppnGenomes.concatenate(genomes).render(out, first=0, coordinates=encoding.coordinates, color=encoding.color)
     return out
 
 
-def _silenced(genome: dict[str, Any], node: int) -> dict[str, Any]:
-    """The genome with a node that is 0 everywhere."""
-    return {
-        **genome,
-        "nodes": [{**gene, "activation": "linear"} if gene["id"] == node else gene for gene in genome["nodes"]],
-        "connections": [gene for gene in genome["connections"] if gene["target"] != node],
-    }
-
-
-def _sums(population: CppnPopulation, genome: dict[str, Any], node: int) -> NDArray[np.float64]:
-    """What enters a node before its activation, at every pixel, shape (H, W).
-
-    Read off the first output of a genome in which this output is linear and has the node's own inputs, scaled so that
-    they stay where a linear node is the identity.
-    """
+def _sums(population: CppnPopulation, index: int, node: int) -> NDArray[np.float64]:
+    """What enters a node before its activation, at every pixel, shape (H, W)."""
     _, height, width = population.shape
-    pixel = population.encoding.coordinates == "pixel"
-    largest = {0: width - 1.0 if pixel else 1.0, 1: height - 1.0 if pixel else 1.0, 2: math.sqrt(2)}
-    incoming = [gene for gene in genome["connections"] if gene["target"] == node and gene["enabled"]]
-    bound = sum(abs(gene["weight"]) * max(1.0, largest.get(gene["source"], 1.0)) for gene in incoming)
-    if bound == 0:
-        return np.zeros((height, width))
-    others = [gene for gene in genome["connections"] if gene["target"] != _FIRST_OUTPUT]
-    unused = 1 + max(gene["innovation"] for gene in genome["connections"])
-    probe = {
-        **genome,
-        "nodes": [
-            {**gene, "activation": "linear"} if gene["id"] == _FIRST_OUTPUT else gene for gene in genome["nodes"]
-        ],
-        "connections": others
-        + [
-            {**gene, "innovation": unused + number, "target": _FIRST_OUTPUT, "weight": 3 * gene["weight"] / bound}
-            for number, gene in enumerate(incoming)
-        ],
-    }
-    values = _core.CppnGenomes.from_json([json.dumps(probe)]).outputs_at(
-        0, height=height, width=width, coordinates=population.encoding.coordinates
+    sums = population.genomes.sums_at(
+        index, node, height=height, width=width, coordinates=population.encoding.coordinates
     )
-    sums: NDArray[np.float64] = values[0].astype(np.float64) * bound
-    return sums
+    return sums.astype(np.float64)
 
 
 def _steepness(phase: NDArray[np.float64]) -> NDArray[np.float64]:

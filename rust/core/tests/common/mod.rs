@@ -1,12 +1,15 @@
 //! Genomes, settings and pools of threads for tests and benchmarks.
 #![allow(dead_code, reason = "every user needs another part")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
-use neatfool_core::activation::Activation;
-use neatfool_core::genome::{ConnectionGene, Genome, INPUTS, NodeGene};
-use neatfool_core::mutation::{CppnSettings, Mating, MutationRates};
-use neatfool_core::rng::{Purpose, Stream};
+use neatfool_core::{
+    Activation, ConnectionGene, CppnSettings, Genome, INPUTS, Mating, MutationRates, NodeGene, Purpose, Stream,
+};
+
+/// Go on: the call is not cancelled.
+pub static GO: AtomicBool = AtomicBool::new(false);
 
 /// The activations of the paper.
 pub const PAPER: [Activation; 4] = [Activation::Sine, Activation::Sigmoid, Activation::Gaussian, Activation::Linear];
@@ -131,17 +134,11 @@ pub fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// The folder of real data, if there is one.
-pub fn shared() -> Option<PathBuf> {
-    let folder = std::env::var_os("NEATFOOL_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    folder.is_dir().then_some(folder)
-}
-
-/// The genomes of a file of `{"no": outputs, "nodes": [[id, activation, [[source, weight], ...]], ...]}`, sources 0 to 3 being
+/// The 32 genomes of `benches/genomes_rgb.json` or `benches/genomes_gray.json`, lists of `{"no": outputs, "nodes": [[id, activation, [[source, weight], ...]], ...]}`, sources 0 to 3 being
 /// x, y, d and bias and activations 0 to 3 [`PAPER`].
-pub fn read_genomes(path: &Path) -> Vec<Genome> {
-    let text = std::fs::read_to_string(path).expect("a readable file");
+pub fn reference_genomes(set: &str) -> Vec<Genome> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("benches/genomes_{set}.json"));
+    let text = std::fs::read_to_string(path).expect("a file of the package");
     let genomes: Vec<serde_json::Value> = serde_json::from_str(&text).expect("a list of genomes");
     let integer = |v: &serde_json::Value| v.as_u64().expect("an integer") as usize;
     genomes

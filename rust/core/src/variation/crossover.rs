@@ -14,34 +14,11 @@
 //! - matching genes join the same nodes when both parents are of one run; if they do not, the fitter parent's nodes hold.
 
 use crate::genome::{ConnectionGene, Genome, INPUTS};
-use crate::mutation::{VariationError, check_probability};
 use crate::rng::Stream;
-
-/// Parameters of the crossover.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CrossoverSettings {
-    /// Probability that a gene which is disabled in a parent is disabled in the child.
-    pub keep_disabled: f64,
-}
-
-impl Default for CrossoverSettings {
-    fn default() -> Self {
-        Self { keep_disabled: 0.75 }
-    }
-}
-
-impl CrossoverSettings {
-    /// Checks every setting.
-    ///
-    /// # Errors
-    /// [`VariationError`] if a probability is outside `[0, 1]`.
-    pub fn validate(&self) -> Result<(), VariationError> {
-        check_probability("keep_disabled", self.keep_disabled)
-    }
-}
+use crate::variation::settings::CrossoverSettings;
 
 /// The child of two parents of the same number of outputs; `equal` if neither is the fitter.
-pub(crate) fn cross(
+pub(super) fn cross(
     fitter: &Genome,
     other: &Genome,
     equal: bool,

@@ -8,24 +8,9 @@
 use std::marker::PhantomData;
 
 use crate::activation::{Absolute, Cosine, Curve, Function, Gaussian, Linear, Relu, Sigmoid, Sine, Sum, Triangle};
-use crate::program::{MAX_TERMS, Step};
+use crate::raster::step::{MAX_TERMS, Step};
+use crate::raster::tile::{Block, LANES, TILE};
 use crate::simd::{Kernel, Level};
-
-/// Most pixels that a step computes at a time: few enough that the registers of a usual program stay in the nearest cache.
-pub(crate) const TILE: usize = 512;
-/// Lengths of tiles are rounded up to a multiple of this, so that vector loops leave no pixel over.
-pub(crate) const LANES: usize = 8;
-
-/// One value for every pixel of a tile, aligned to the lines of the cache.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-pub(crate) struct Block<T>(pub(crate) [T; TILE]);
-
-impl<T: Copy + Default> Default for Block<T> {
-    fn default() -> Self {
-        Self([T::default(); TILE])
-    }
-}
 
 /// Where a program keeps its values.
 #[derive(Default)]

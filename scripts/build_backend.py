@@ -1,5 +1,6 @@
 """The build backend: maturin, after making sure that there is a Rust compiler to build with."""
 
+import os
 import shutil
 
 if shutil.which("cargo") is None:
@@ -8,4 +9,7 @@ if shutil.which("cargo") is None:
         "install Rust 1.88 or newer from https://rustup.rs, open a new shell, and run the same command again."
     )
 
-from maturin import *  # noqa: E402, F403
+# Maturin warns of any backend but itself, unless told that somebody knows.
+os.environ.setdefault("MATURIN_NO_MISSING_BUILD_BACKEND_WARNING", "1")
+
+from maturin import *  # noqa: F403

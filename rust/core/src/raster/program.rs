@@ -17,34 +17,16 @@
 
 use crate::activation::{Curve, Parity};
 use crate::genome::{Genome, INPUTS};
-use crate::render::Coordinates;
+use crate::raster::grid::Coordinates;
+use crate::raster::step::{IMAGES, MAX_TERMS, Step, input};
 
-/// Terms of a sum that one step adds up.
-pub(crate) const MAX_TERMS: usize = 4;
-/// Mirror images of a pixel, itself included.
-pub(crate) const IMAGES: usize = 4;
-
-/// Registers that hold the inputs of a program: x, y and d, and mirrored x and y where these are not `-x` and `-y`.
-pub(crate) mod input {
-    pub(crate) const X: u32 = 0;
-    pub(crate) const Y: u32 = 1;
-    pub(crate) const D: u32 = 2;
-    pub(crate) const X_MIRRORED: u32 = 3;
-    pub(crate) const Y_MIRRORED: u32 = 4;
-    pub(crate) const COUNT: u32 = 5;
-}
-
-/// `target = curve(start + sum of weights x sources)` for every pixel of a tile.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Step {
-    pub(crate) curve: Curve,
-    /// Whether the target is a plane of the picture rather than a register.
-    pub(crate) output: bool,
-    pub(crate) terms: u8,
-    pub(crate) target: u32,
-    pub(crate) start: f32,
-    pub(crate) sources: [u32; MAX_TERMS],
-    pub(crate) weights: [f32; MAX_TERMS],
+/// What the outputs of a genome show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// Their activations.
+    Activations,
+    /// The sums that enter them, unscaled, within what the curves can reduce.
+    Sums,
 }
 
 /// A compiled genome.
@@ -65,7 +47,14 @@ impl Program {
     /// Compiles a genome.
     pub fn compile(genome: &Genome, coordinates: Coordinates) -> Self {
         let mut program = Self::default();
-        Compiler::default().compile(genome, coordinates, &mut program);
+        Compiler::default().compile(genome, coordinates, Shown::Activations, &mut program);
+        program
+    }
+
+    /// Compiles a genome whose outputs show something else.
+    pub(crate) fn compile_shown(genome: &Genome, coordinates: Coordinates, shown: Shown) -> Self {
+        let mut program = Self::default();
+        Compiler::default().compile(genome, coordinates, shown, &mut program);
         program
     }
 
@@ -182,12 +171,12 @@ pub(crate) struct Compiler {
 }
 
 impl Compiler {
-    pub(crate) fn compile(&mut self, genome: &Genome, coordinates: Coordinates, program: &mut Program) {
+    pub(crate) fn compile(&mut self, genome: &Genome, coordinates: Coordinates, shown: Shown, program: &mut Program) {
         self.collect_edges(genome);
         self.start(genome.nodes.len(), coordinates);
         program.live = 0;
         for output in 0..genome.outputs {
-            program.live += self.visit(genome, output);
+            program.live += self.visit(genome, output, shown);
         }
         program.outputs = genome.outputs;
         for (shown, value) in program.shown.iter_mut().zip(&self.values[INPUTS..INPUTS + genome.outputs]) {
@@ -244,7 +233,7 @@ impl Compiler {
     }
 
     /// Visits what an output depends on, sources first, and returns the number of nodes not visited before.
-    fn visit(&mut self, genome: &Genome, output: usize) -> usize {
+    fn visit(&mut self, genome: &Genome, output: usize, shown: Shown) -> usize {
         let mut visited = 1;
         self.visited[output] = true;
         self.stack.push((output as u32, self.heads[output]));
@@ -252,7 +241,7 @@ impl Compiler {
             if *next == NONE {
                 let node = *node as usize;
                 self.stack.pop();
-                self.add_node(genome, node);
+                self.add_node(genome, node, shown);
                 continue;
             }
             let Edge { source, next: after, .. } = self.edges[*next as usize];
@@ -269,9 +258,13 @@ impl Compiler {
     }
 
     /// Folds a node's constant sources, and the node itself if there are no others.
-    fn add_node(&mut self, genome: &Genome, index: usize) {
+    fn add_node(&mut self, genome: &Genome, index: usize, shown: Shown) {
         let activation = genome.nodes[index].activation;
-        let (curve, scale) = (activation.curve(), activation.scale());
+        let is_output = index < genome.outputs;
+        let (curve, scale) = match shown {
+            Shown::Sums if is_output => (Curve::Sum, 1.0),
+            _ => (activation.curve(), activation.scale()),
+        };
         let first = self.terms.len() as u32;
         let (mut start, mut depends) = (0.0_f32, 0);
         let mut symmetry = Symmetry { same: Symmetry::ALL, opposite: Symmetry::ALL };
@@ -290,7 +283,6 @@ impl Compiler {
             self.terms.push(Term { source: edge.source, weight: edge.weight * scale });
         }
         start *= scale;
-        let is_output = index < genome.outputs;
         let value = &mut self.values[INPUTS + index];
         if depends == 0 && !is_output {
             value.constant = curve.at(start);

@@ -1,29 +1,20 @@
 //! Compilation and rendering of genomes, one thread.
 //!
-//! `cargo bench -p neatfool-core --bench render`. Random genomes of 18 nodes and 39 connections; those of
-//! `$NEATFOOL_SHARED/bench` as well, when the variable is set. Rendering counts node values, live nodes times pixels, so
+//! `cargo bench -p neatfool-core --bench render`. Random genomes of 18 nodes and 39 connections; and
+//! those of the files beside this one. Rendering counts node values, live nodes times pixels, so
 //! the inverse of criterion's throughput is the time per node and pixel.
 
-#[path = "../rust/core/tests/common/mod.rs"]
+#[path = "../tests/common/mod.rs"]
 mod common;
 
-use std::sync::atomic::AtomicBool;
-
-use common::{PAPER, random_genome, read_genomes};
+use common::{GO, PAPER, random_genome, reference_genomes};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use neatfool_core::genome::Genome;
-use neatfool_core::program::Program;
-use neatfool_core::render::{ColorModel, Coordinates, Grid, render};
+use neatfool_core::{ColorModel, Coordinates, Genome, Grid, Program, render};
 
 fn sets() -> Vec<(String, Vec<Genome>)> {
     let random = |outputs: usize| (0..32).map(|seed| random_genome(seed, outputs, 18 - outputs, 39, &PAPER)).collect();
     let mut sets = vec![("random-rgb".to_string(), random(3)), ("random-gray".to_string(), random(1))];
-    if std::env::var_os("NEATFOOL_SHARED").is_some() {
-        let folder = common::shared().expect("NEATFOOL_SHARED is a folder");
-        for set in ["rgb", "gray"] {
-            sets.push((format!("shared-{set}"), read_genomes(&folder.join(format!("bench/genomes_{set}.json")))));
-        }
-    }
+    sets.extend(["rgb", "gray"].map(|set| (format!("reference-{set}"), reference_genomes(set))));
     sets
 }
 
@@ -39,7 +30,6 @@ fn compilation(c: &mut Criterion) {
 
 fn rendering(c: &mut Criterion) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
-    let cancel = AtomicBool::new(false);
     let mut group = c.benchmark_group("render");
     for (name, genomes) in sets() {
         let outputs = genomes[0].outputs();
@@ -55,7 +45,7 @@ fn rendering(c: &mut Criterion) {
                 }
                 group.bench_function(BenchmarkId::new(format!("{name}/{model}"), size), |b| {
                     pool.install(|| {
-                        b.iter(|| render(&genomes, &grid, color, &mut out, &cancel).expect("not cancelled"));
+                        b.iter(|| render(&genomes, &grid, color, &mut out, &GO).expect("not cancelled"));
                     });
                 });
             }

@@ -5,7 +5,7 @@
 
 #![allow(clippy::inline_always, reason = "loops are vectorised only with all that they call inside them")]
 
-use crate::kernel::{Block, TILE};
+use crate::raster::tile::{Block, TILE};
 use crate::simd::{Kernel, Level};
 
 /// How the three planes of a colour genome are read.

@@ -1,80 +1,22 @@
-//! Species: compatibility distance, explicit fitness sharing, stagnation and mating (Stanley & Miikkulainen 2002,
-//! sections 3.3 and 4.1).
+//! Species: speciation, explicit fitness sharing, stagnation and mating (Stanley & Miikkulainen 2002, sections 3.3 and 4.1).
 //!
 //! A generation is first divided by [`SpeciesSet::speciate`], then [`SpeciesSet::reproduce`] says who breeds with whom.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{SettingError, SpeciesError};
 use crate::genome::Genome;
-use crate::mutation::{Mating, VariationError, check_probability};
 use crate::rng::Stream;
+use crate::species::distance::{Compatibility, distance};
+use crate::variation::settings::{Mating, check_not_negative, check_probability};
 
 /// Genomes a thread compares at a time.
 const GENOMES_PER_JOB: usize = 32;
 /// Factor on the threshold when a division is thrown away for too many species.
 const RETRY: f32 = 1.25;
-
-/// Coefficients of the compatibility distance
-///
-/// δ = `excess` · E / N + `disjoint` · D / N + `weight` · W̄ + `activation` · Ā
-///
-/// where E and D count the excess and disjoint connections, N is the number of connections of the larger genome, W̄ the mean
-/// absolute difference of matching weights, and Ā, which is ours, the share of the nodes in both genomes whose activations
-/// differ.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Compatibility {
-    /// c1 in the paper, where it is 1.
-    pub excess: f32,
-    /// c2 in the paper, where it is 1.
-    pub disjoint: f32,
-    /// c3 in the paper, where it is 0.4.
-    pub weight: f32,
-    /// 0 leaves activations out, as the paper, whose nodes are all alike.
-    pub activation: f32,
-    /// N is 1 if both genomes have fewer connections than this (20 in the paper); 0 always normalises.
-    pub small_genome: usize,
-}
-
-impl Default for Compatibility {
-    fn default() -> Self {
-        Self { excess: 1.0, disjoint: 1.0, weight: 0.4, activation: 1.0, small_genome: 0 }
-    }
-}
-
-/// The compatibility distance of two genomes: 0 to itself, and symmetric.
-pub fn distance(a: &Genome, b: &Genome, coefficients: &Compatibility) -> f32 {
-    let (x, y) = (a.connections.as_slice(), b.connections.as_slice());
-    let (mut i, mut j) = (0, 0);
-    let (mut matching, mut weight_difference) = (0, 0.0);
-    while let (Some(p), Some(q)) = (x.get(i), y.get(j)) {
-        // Without branches: which genome has a gene is close to a coin toss.
-        let same = p.innovation == q.innovation;
-        matching += usize::from(same);
-        weight_difference += if same { (p.weight - q.weight).abs() } else { 0.0 };
-        i += usize::from(p.innovation <= q.innovation);
-        j += usize::from(q.innovation <= p.innovation);
-    }
-    let excess = x.len() - i + (y.len() - j);
-    let disjoint = x.len() + y.len() - 2 * matching - excess;
-
-    let (v, w) = (a.nodes.as_slice(), b.nodes.as_slice());
-    let (mut i, mut j) = (0, 0);
-    let (mut both, mut differing) = (0, 0);
-    while let (Some(p), Some(q)) = (v.get(i), w.get(j)) {
-        let same = p.id == q.id;
-        both += usize::from(same);
-        differing += usize::from(same && p.activation != q.activation);
-        i += usize::from(p.id <= q.id);
-        j += usize::from(q.id <= p.id);
-    }
-
-    let larger = x.len().max(y.len());
-    let size = if larger < coefficients.small_genome { 1 } else { larger.max(1) };
-    (coefficients.excess * excess as f32 + coefficients.disjoint * disjoint as f32) / size as f32
-        + coefficients.weight * weight_difference / matching.max(1) as f32
-        + coefficients.activation * differing as f32 / both.max(1) as f32
-}
 
 /// How a generation is divided into species and who breeds.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,23 +62,18 @@ impl SpeciesSettings {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`VariationError`] naming the first that is out of range.
-    pub fn validate(&self) -> Result<(), VariationError> {
+    /// [`SettingError`] naming the first that is out of range.
+    pub fn validate(&self) -> Result<(), SettingError> {
         let Compatibility { excess, disjoint, weight, activation, .. } = self.compatibility;
-        for (name, value) in
-            [("excess", excess), ("disjoint", disjoint), ("weight", weight), ("activation", activation)]
-        {
-            if !value.is_finite() || value < 0.0 {
-                return Err(VariationError(format!(
-                    "compatibility coefficient {name} is {value}; set a finite number of at least 0"
-                )));
-            }
-        }
+        check_not_negative("compatibility coefficient excess", f64::from(excess))?;
+        check_not_negative("compatibility coefficient disjoint", f64::from(disjoint))?;
+        check_not_negative("compatibility coefficient weight", f64::from(weight))?;
+        check_not_negative("compatibility coefficient activation", f64::from(activation))?;
         if self.target_species == 0 {
-            return Err(VariationError("target_species is 0; set at least 1".into()));
+            return Err(SettingError::Zero { name: "target_species" });
         }
         if !self.threshold_step.is_finite() || self.threshold_step <= 1.0 {
-            return Err(VariationError(format!("threshold_step is {}; set more than 1", self.threshold_step)));
+            return Err(SettingError::AtMostOne { name: "threshold_step", value: f64::from(self.threshold_step) });
         }
         check_probability("survival", self.survival)?;
         check_probability("crossover probability", self.crossover)?;
@@ -169,6 +106,9 @@ pub struct SpeciesSet {
     species: Vec<Species>,
 }
 
+/// The genomes that found species, and for every genome the index of its species, founded ones counted after the known.
+type Division = (Vec<usize>, Vec<usize>);
+
 /// Who makes up the next generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offspring {
@@ -197,17 +137,17 @@ impl SpeciesSet {
     /// Checks a set that was read from a file.
     ///
     /// # Errors
-    /// [`VariationError`] naming the first thing wrong.
-    pub fn validate(&self) -> Result<(), VariationError> {
+    /// [`SpeciesError`] naming the first thing wrong.
+    pub fn validate(&self) -> Result<(), SpeciesError> {
         if !self.threshold.is_finite() || self.threshold <= 0.0 {
-            return Err(VariationError(format!("the species threshold is {}; set a number above 0", self.threshold)));
+            return Err(SpeciesError::Threshold { threshold: self.threshold });
         }
         let ordered = self.species.windows(2).all(|pair| pair[0].id < pair[1].id);
         if !ordered || self.species.last().is_some_and(|last| last.id >= self.next_id) {
-            return Err(VariationError("the species ids are not in order".into()));
+            return Err(SpeciesError::Ids);
         }
         if let Some(species) = self.species.iter().find(|s| s.last_improvement > s.age || !s.best_fitness.is_finite()) {
-            return Err(VariationError(format!("species {} has an impossible age or fitness", species.id)));
+            return Err(SpeciesError::History { id: species.id });
         }
         Ok(())
     }
@@ -220,22 +160,26 @@ impl SpeciesSet {
     /// moved a step towards `target_species`. The result does not depend on the number of threads.
     ///
     /// # Errors
-    /// [`VariationError`] if a setting or the set itself is out of range.
+    /// [`SpeciesError`] if a setting or the set itself is out of range, and soon after `cancel` is set. The set is then as it
+    /// was.
     pub fn speciate(
         &mut self,
         genomes: &[Genome],
         settings: &SpeciesSettings,
         stream: &mut Stream,
-    ) -> Result<Vec<u32>, VariationError> {
+        cancel: &AtomicBool,
+    ) -> Result<Vec<u32>, SpeciesError> {
         settings.validate()?;
         self.validate()?;
         let most = settings.target_species.saturating_mul(2);
+        let mut threshold = self.threshold;
         let (founders, places) = loop {
-            if let Some(division) = self.divide(genomes, settings, most) {
+            if let Some(division) = self.divide(genomes, settings, threshold, most, cancel)? {
                 break division;
             }
-            self.threshold *= RETRY;
+            threshold *= RETRY;
         };
+        self.threshold = threshold.min(f32::MAX);
         let mut members = vec![Vec::new(); self.species.len() + founders.len()];
         for (genome, &place) in places.iter().enumerate() {
             members[place].push(genome);
@@ -262,12 +206,23 @@ impl SpeciesSet {
         Ok(places.into_iter().map(|place| ids[place]).collect())
     }
 
-    /// The genomes that found species, and for every genome the index of its species, founded ones counted after the known.
     /// `None` if more than `most` species would have members.
-    fn divide(&self, genomes: &[Genome], settings: &SpeciesSettings, most: usize) -> Option<(Vec<usize>, Vec<usize>)> {
+    fn divide(
+        &self,
+        genomes: &[Genome],
+        settings: &SpeciesSettings,
+        threshold: f32,
+        most: usize,
+        cancel: &AtomicBool,
+    ) -> Result<Option<Division>, SpeciesError> {
         const NONE: usize = usize::MAX;
+        let cancelled = || cancel.load(Ordering::Relaxed);
+        // Cancelled, it joins the first species at hand: the division ends at once, and is thrown away. A threshold that has
+        // grown beyond all numbers is above any distance, one that overflows included.
         let joins = |genome: &Genome, representative: &Genome| {
-            distance(genome, representative, &settings.compatibility) < self.threshold
+            cancelled()
+                || threshold == f32::INFINITY
+                || distance(genome, representative, &settings.compatibility) < threshold
         };
         let mut places: Vec<usize> = genomes
             .par_iter()
@@ -284,8 +239,11 @@ impl SpeciesSet {
         let mut founders = Vec::new();
         let mut homeless: Vec<usize> = (0..genomes.len()).filter(|&genome| places[genome] == NONE).collect();
         while let Some((&founder, others)) = homeless.split_first() {
+            if cancelled() {
+                return Err(SpeciesError::Cancelled);
+            }
             if used + founders.len() == most {
-                return None;
+                return Ok(None);
             }
             let place = self.species.len() + founders.len();
             founders.push(founder);
@@ -305,7 +263,7 @@ impl SpeciesSet {
             }
             homeless = remaining;
         }
-        Some((founders, places))
+        if cancelled() { Err(SpeciesError::Cancelled) } else { Ok(Some((founders, places))) }
     }
 
     /// Who breeds, given the species id and the fitness, at least 0, of every genome.
@@ -317,8 +275,8 @@ impl SpeciesSet {
     /// - There are exactly `children` matings, ordered by species; elites come on top.
     ///
     /// # Errors
-    /// [`VariationError`] if a setting is out of range, there is nobody to breed, the lengths differ, a species is unknown, or a
-    /// fitness is negative or not finite.
+    /// [`SpeciesError`] if a setting is out of range, there is nobody to breed, the lengths differ, a species is unknown, or a
+    /// fitness is negative or not finite. The set is then as it was.
     pub fn reproduce(
         &mut self,
         species_of: &[u32],
@@ -326,25 +284,18 @@ impl SpeciesSet {
         children: usize,
         settings: &SpeciesSettings,
         stream: &mut Stream,
-    ) -> Result<Offspring, VariationError> {
+    ) -> Result<Offspring, SpeciesError> {
         settings.validate()?;
         if species_of.len() != fitness.len() || fitness.is_empty() {
-            return Err(VariationError(format!(
-                "{} species ids and {} fitness values; pass one of each for at least one genome",
-                species_of.len(),
-                fitness.len()
-            )));
+            return Err(SpeciesError::Lengths { species: species_of.len(), fitness: fitness.len() });
         }
         if let Some(genome) = fitness.iter().position(|f| !f.is_finite() || *f < 0.0) {
-            return Err(VariationError(format!(
-                "the fitness of genome {genome} is {}; it must be finite and not negative",
-                fitness[genome]
-            )));
+            return Err(SpeciesError::Fitness { genome, fitness: fitness[genome] });
         }
         let mut members = vec![Vec::new(); self.species.len()];
         for (genome, id) in species_of.iter().enumerate() {
             let Ok(place) = self.species.binary_search_by_key(id, |species| species.id) else {
-                return Err(VariationError(format!("genome {genome} is of species {id}, which does not exist")));
+                return Err(SpeciesError::Unknown { genome, id: *id });
             };
             members[place].push(genome as u32);
         }

@@ -2,33 +2,30 @@
 //!
 //! `cargo bench --bench variation`; `RAYON_NUM_THREADS=1` for the time of one thread.
 
-#[path = "../rust/core/tests/common/mod.rs"]
+#[path = "../tests/common/mod.rs"]
 mod common;
 
 use std::hint::black_box;
 
-use common::{NONE, settings};
+use common::{GO, NONE, settings};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use neatfool_core::color::ColorModel;
-use neatfool_core::crossover::CrossoverSettings;
-use neatfool_core::direct::{DirectPopulation, DirectSettings};
-use neatfool_core::genome::Genome;
-use neatfool_core::mutation::{Innovations, Mating, MutationRates, random_population, vary};
-use neatfool_core::rng::{Purpose, Stream};
-use neatfool_core::species::{Compatibility, SpeciesSet, SpeciesSettings, distance};
+use neatfool_core::{
+    ColorModel, Compatibility, CrossoverSettings, DirectPopulation, DirectSettings, Genome, Innovations, Mating,
+    MutationRates, Purpose, SpeciesSet, SpeciesSettings, Stream, distance, random_population, vary,
+};
 
 /// A population with history, bred to size by mutation and crossover.
 fn population(count: usize) -> (Vec<Genome>, Innovations) {
     let growth = MutationRates { add_connection: 1.0, delete_connection: 0.1, ..MutationRates::default() };
     let settings = settings(3, 0, growth);
     let mut innovations = Innovations::new(3);
-    let mut genomes = random_population(count, &settings, 1, &mut innovations).expect("valid");
+    let mut genomes = random_population(count, &settings, 1, &mut innovations, &GO).expect("valid");
     let mut generation = 0;
     while genomes.iter().map(|g| g.connections().len()).sum::<usize>() < 39 * count {
         generation += 1;
         let matings = matings(count, 97);
         genomes =
-            vary(&genomes, &matings, &settings, &CrossoverSettings::default(), 1, generation, 0, &mut innovations)
+            vary(&genomes, &matings, &settings, &CrossoverSettings::default(), 1, generation, 0, &mut innovations, &GO)
                 .expect("valid");
     }
     let mean = |size: fn(&Genome) -> usize| genomes.iter().map(size).sum::<usize>() as f64 / count as f64;
@@ -62,7 +59,8 @@ fn cppn(criterion: &mut Criterion) {
             let settings = settings(3, 0, rates);
             group.bench_function(name, |bencher| {
                 bencher.iter(|| {
-                    vary(&genomes, &matings, &settings, &crossover, 1, 9, 0, &mut innovations.clone()).expect("valid")
+                    vary(&genomes, &matings, &settings, &crossover, 1, 9, 0, &mut innovations.clone(), &GO)
+                        .expect("valid")
                 });
             });
         }
@@ -77,13 +75,13 @@ fn cppn(criterion: &mut Criterion) {
         let mut stream = Stream::new(1, Purpose::Speciate, 0, 0);
         let mut ids = Vec::new();
         for _ in 0..40 {
-            ids = set.speciate(&genomes, &species, &mut stream).expect("valid");
+            ids = set.speciate(&genomes, &species, &mut stream, &GO).expect("valid");
         }
         eprintln!("{} species", set.species().len());
         group.bench_function("speciation", |bencher| {
             bencher.iter_batched(
                 || set.clone(),
-                |mut set| set.speciate(&genomes, &species, &mut stream).expect("valid"),
+                |mut set| set.speciate(&genomes, &species, &mut stream, &GO).expect("valid"),
                 BatchSize::SmallInput,
             );
         });
@@ -101,7 +99,7 @@ fn cppn(criterion: &mut Criterion) {
 
 fn direct(criterion: &mut Criterion) {
     const LENGTH: usize = 256 * 256 * 3;
-    let population = DirectPopulation::random(8, LENGTH, 1).expect("valid");
+    let population = DirectPopulation::random(8, LENGTH, 1, &GO).expect("valid");
     let parents: Vec<(u32, u32)> = (0..8).map(|i| (i, (i + 1) % 8)).collect();
     let mut group = criterion.benchmark_group("direct 8 x 3 x 256 x 256");
     group.throughput(Throughput::Elements((8 * LENGTH) as u64));
@@ -110,14 +108,14 @@ fn direct(criterion: &mut Criterion) {
     {
         let settings = DirectSettings { mutation_rate, crossover_rate, ..DirectSettings::default() };
         group.bench_function(name, |bencher| {
-            bencher.iter(|| population.vary(&parents, &settings, 1, 1, 0).expect("valid"));
+            bencher.iter(|| population.vary(&parents, &settings, 1, 1, 0, &GO).expect("valid"));
         });
     }
     let mut bytes = vec![0; 8 * LENGTH];
     group.bench_function("drawing", |bencher| {
-        bencher.iter(|| population.draw(0, 3, ColorModel::Hls, black_box(&mut bytes)).expect("right size"));
+        bencher.iter(|| population.draw(0, 3, ColorModel::Hls, black_box(&mut bytes), &GO).expect("right size"));
     });
-    group.bench_function("start", |bencher| bencher.iter(|| DirectPopulation::random(8, LENGTH, 1)));
+    group.bench_function("start", |bencher| bencher.iter(|| DirectPopulation::random(8, LENGTH, 1, &GO)));
     group.finish();
 }
 

@@ -5,162 +5,20 @@
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
-use rayon::slice::ParallelSliceMut as _;
+use rayon::prelude::*;
 
-pub use crate::color::ColorModel;
-use crate::color::ToRgb;
+use crate::error::RenderError;
 use crate::genome::Genome;
-use crate::kernel::{Block, LANES, Memory, TILE};
-use crate::program::{Compiler, IMAGES, Program, input};
+use crate::raster::color::{ColorModel, ToRgb};
+use crate::raster::grid::{Coordinates, Grid};
+use crate::raster::kernel::Memory;
+use crate::raster::program::{Compiler, Program, Shown};
+use crate::raster::step::{IMAGES, input};
+use crate::raster::tile::{Block, TILE, Tile};
 use crate::simd::Kernel;
-pub use crate::simd::Level;
-
-/// Largest width or height of a picture.
-pub const MAX_SIZE: usize = 16_384;
 
 /// Tiles that are worth the while of another thread.
 const TILES_PER_TASK: usize = 8;
-
-/// What the inputs x and y of a genome are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coordinates {
-    /// Column and row, from 0.
-    Pixel,
-    /// From -1 to 1 (0 for a single column or row).
-    Unit,
-}
-
-/// Why there is no picture.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RenderError {
-    /// The width or height is not supported.
-    #[error("cannot draw {width}x{height} pixels; width and height must be 1 to {MAX_SIZE}")]
-    Size {
-        /// Columns asked for.
-        width: usize,
-        /// Rows asked for.
-        height: usize,
-    },
-    /// The buffer does not hold (N, C, H, W) samples.
-    #[error("the buffer has {found} bytes; these pictures take {expected}")]
-    Length {
-        /// Bytes needed.
-        expected: usize,
-        /// Bytes passed.
-        found: usize,
-    },
-    /// Gray and colour genomes are mixed.
-    #[error("genome {index} has {found} outputs but the first has {expected}; render gray and colour genomes apart")]
-    Outputs {
-        /// Which genome.
-        index: usize,
-        /// Outputs of the first genome.
-        expected: usize,
-        /// Outputs of this genome.
-        found: usize,
-    },
-    /// `NEATFOOL_SIMD` asks for what is not there.
-    #[error("{0}")]
-    Simd(&'static str),
-    /// The caller asked to stop.
-    #[error("rendering was cancelled")]
-    Cancelled,
-}
-
-/// The pixels of a picture: their inputs x, y and d.
-///
-/// d is the distance from the centre in coordinates that run from -1 to 1, whatever x and y are.
-#[derive(Clone, Debug)]
-pub struct Grid {
-    width: usize,
-    height: usize,
-    coordinates: Coordinates,
-    level: Level,
-    x: Vec<f32>,
-    y: Vec<f32>,
-    /// Of the upper left quarter, middle column and row included.
-    d: Vec<f32>,
-}
-
-impl Grid {
-    /// A picture of `width` x `height` pixels.
-    ///
-    /// # Errors
-    /// [`RenderError::Size`] unless both are 1 to [`MAX_SIZE`]; [`RenderError::Simd`] if `NEATFOOL_SIMD` is wrong.
-    pub fn new(width: usize, height: usize, coordinates: Coordinates) -> Result<Self, RenderError> {
-        Self::resampled(width, height, width, height, coordinates)
-    }
-
-    /// The picture that a genome draws on `home_width` x `home_height` pixels, drawn on `width` x `height`: pixel
-    /// coordinates still run to `home_width - 1` and `home_height - 1`. Unit coordinates do not depend on the home size.
-    ///
-    /// # Errors
-    /// Those of [`Grid::new`], for either size.
-    pub fn resampled(
-        width: usize,
-        height: usize,
-        home_width: usize,
-        home_height: usize,
-        coordinates: Coordinates,
-    ) -> Result<Self, RenderError> {
-        for (width, height) in [(width, height), (home_width, home_height)] {
-            if !(1..=MAX_SIZE).contains(&width) || !(1..=MAX_SIZE).contains(&height) {
-                return Err(RenderError::Size { width, height });
-            }
-        }
-        let level = Level::active().map_err(RenderError::Simd)?;
-        let (unit_x, unit_y) = (unit_axis(width), unit_axis(height));
-        let quarter_width = width.div_ceil(2);
-        let d = unit_y[..height.div_ceil(2)]
-            .iter()
-            .flat_map(|&y| unit_x[..quarter_width].iter().map(move |&x| (x * x + y * y).sqrt() as f32))
-            .collect();
-        let axis = |unit: Vec<f64>, home: usize| -> Vec<f32> {
-            match coordinates {
-                Coordinates::Unit => unit.iter().map(|&v| v as f32).collect(),
-                Coordinates::Pixel => {
-                    let last = (unit.len() - 1).max(1) as f64;
-                    (0..unit.len()).map(|i| ((i * (home - 1)) as f64 / last) as f32).collect()
-                }
-            }
-        };
-        Ok(Self { width, height, coordinates, level, x: axis(unit_x, home_width), y: axis(unit_y, home_height), d })
-    }
-
-    /// The same grid, drawn with another instruction set: the bytes are the same.
-    #[must_use]
-    pub fn with_level(self, level: Level) -> Self {
-        Self { level, ..self }
-    }
-
-    /// Columns.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// Rows.
-    pub fn height(&self) -> usize {
-        self.height
-    }
-
-    /// What x and y are.
-    pub fn coordinates(&self) -> Coordinates {
-        self.coordinates
-    }
-
-    /// Columns and rows of the upper left quarter that make a tile.
-    fn tile(&self) -> (usize, usize) {
-        let columns = self.width.div_ceil(2).min(TILE);
-        (columns, (TILE / columns).min(self.height.div_ceil(2)))
-    }
-}
-
-/// `2 i / (size - 1) - 1`, exactly symmetric; 0 for a single pixel.
-fn unit_axis(size: usize) -> Vec<f64> {
-    let last = size as f64 - 1.0;
-    (0..size).map(|i| if size == 1 { 0.0 } else { (2.0 * i as f64 - last) / last }).collect()
-}
 
 /// Draws genomes into `out`, an array of (genomes, outputs, height, width) bytes, on the current rayon pool.
 ///
@@ -196,52 +54,70 @@ pub fn render(
 }
 
 /// The outputs of a genome, (outputs, height, width), computed one pixel at a time: the definition of what [`render`] turns
-/// into bytes.
-pub fn outputs(genome: &Genome, grid: &Grid) -> Vec<f32> {
-    let program = Program::compile(genome, grid.coordinates);
-    let (width, height) = (grid.width, grid.height);
-    let mut out = vec![0.0; program.outputs * width * height];
-    let mut registers = vec![0.0; program.registers];
-    for row in 0..height {
-        for column in 0..width {
-            let quarter = (row.min(height - 1 - row), column.min(width - 1 - column));
-            registers[input::X as usize] = grid.x[column];
-            registers[input::Y as usize] = grid.y[row];
-            registers[input::D as usize] = grid.d[quarter.0 * width.div_ceil(2) + quarter.1];
-            registers[input::X_MIRRORED as usize] = grid.x[width - 1 - column];
-            registers[input::Y_MIRRORED as usize] = grid.y[height - 1 - row];
-            for step in program.reversed_steps.iter().rev() {
-                let terms = step.sources.iter().zip(step.weights).take(step.terms as usize);
-                let sum =
-                    terms.fold(step.start, |sum, (&source, weight)| registers[source as usize].mul_add(weight, sum));
-                let value = step.curve.at(sum);
-                let target = step.target as usize;
-                if !step.output {
-                    registers[target] = value;
-                } else if target < program.outputs {
-                    out[(target * height + row) * width + column] = value;
-                }
-            }
-        }
-    }
-    out
-}
-
-/// The instruction set that pictures are drawn with: `"avx512"`, `"avx2"`, `"neon"` or `"portable"`.
+/// into bytes. Runs on the current rayon pool.
 ///
 /// # Errors
-/// [`RenderError::Simd`] if the environment variable `NEATFOOL_SIMD` names one that is unknown or not available here.
-pub fn simd_level() -> Result<&'static str, RenderError> {
-    Level::active().map(Level::name).map_err(RenderError::Simd)
+/// [`RenderError::Cancelled`] soon after `cancel` is set.
+pub fn outputs(genome: &Genome, grid: &Grid, cancel: &AtomicBool) -> Result<Vec<f32>, RenderError> {
+    evaluate(&Program::compile(genome, grid.coordinates), grid, cancel)
+}
+
+/// What enters an output or hidden node before its activation, (height, width): the sum of weights times sources in the order
+/// of the innovations, within ±4,194,303. Runs on the current rayon pool.
+///
+/// # Errors
+/// [`RenderError::Genome`] if there is no such node; [`RenderError::Cancelled`] soon after `cancel` is set.
+pub fn sums(genome: &Genome, node: u32, grid: &Grid, cancel: &AtomicBool) -> Result<Vec<f32>, RenderError> {
+    let summed = genome.with_inputs_of(node)?;
+    evaluate(&Program::compile_shown(&summed, grid.coordinates, Shown::Sums), grid, cancel)
+}
+
+/// Runs a program, one pixel after the other.
+fn evaluate(program: &Program, grid: &Grid, cancel: &AtomicBool) -> Result<Vec<f32>, RenderError> {
+    let (width, height) = (grid.width, grid.height);
+    let mut out = vec![0.0; program.outputs * width * height];
+    let mut planes: Vec<_> = out.chunks_exact_mut(width * height).map(|plane| plane.chunks_exact_mut(width)).collect();
+    let lines: Vec<Vec<&mut [f32]>> =
+        (0..height).map(|_| planes.iter_mut().filter_map(Iterator::next).collect()).collect();
+    lines.into_par_iter().enumerate().try_for_each_init(
+        || vec![0.0_f32; program.registers],
+        |registers, (row, mut lines)| {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(RenderError::Cancelled);
+            }
+            for column in 0..width {
+                let quarter = (row.min(height - 1 - row), column.min(width - 1 - column));
+                registers[input::X as usize] = grid.x[column];
+                registers[input::Y as usize] = grid.y[row];
+                registers[input::D as usize] = grid.d[quarter.0 * width.div_ceil(2) + quarter.1];
+                registers[input::X_MIRRORED as usize] = grid.x[width - 1 - column];
+                registers[input::Y_MIRRORED as usize] = grid.y[height - 1 - row];
+                for step in program.reversed_steps.iter().rev() {
+                    let terms = step.sources.iter().zip(step.weights).take(step.terms as usize);
+                    let sum = terms
+                        .fold(step.start, |sum, (&source, weight)| registers[source as usize].mul_add(weight, sum));
+                    let value = step.curve.at(sum);
+                    let target = step.target as usize;
+                    if !step.output {
+                        registers[target] = value;
+                    } else if let Some(line) = lines.get_mut(target) {
+                        line[column] = value;
+                    }
+                }
+            }
+            Ok(())
+        },
+    )?;
+    Ok(out)
 }
 
 /// Draws one genome into (outputs, height, width) bytes, sharing the rows of a large picture among threads.
 fn draw(genome: &Genome, grid: &Grid, color: ColorModel, out: &mut [u8], cancel: &AtomicBool) {
     with_workspace(|workspace| {
         let Workspace { compiler, program, scratch } = workspace;
-        compiler.compile(genome, grid.coordinates, program);
+        compiler.compile(genome, grid.coordinates, Shown::Activations, program);
         let rows = grid.height.div_ceil(2);
-        let (tile_columns, tile_rows) = grid.tile();
+        let (tile_columns, tile_rows) = Tile::shape(grid);
         let tiles_across = grid.width.div_ceil(2).div_ceil(tile_columns);
         let tiles = tiles_across * rows.div_ceil(tile_rows);
         if tiles < 2 * TILES_PER_TASK || rayon::current_num_threads() == 1 {
@@ -322,22 +198,6 @@ fn with_workspace<R>(work: impl FnOnce(&mut Workspace) -> R) -> R {
     result
 }
 
-/// Some rows and columns of the upper left quarter.
-#[derive(Clone, Copy)]
-struct Tile {
-    column: usize,
-    columns: usize,
-    row: usize,
-    rows: usize,
-}
-
-impl Tile {
-    /// Length of the loops over the tile.
-    fn length(self) -> usize {
-        (self.columns * self.rows).next_multiple_of(LANES)
-    }
-}
-
 /// Draws a band.
 fn draw_band(
     program: &Program,
@@ -349,7 +209,7 @@ fn draw_band(
 ) {
     let Scratch { memory, rgb } = scratch;
     let half_width = grid.width.div_ceil(2);
-    let (tile_columns, tile_rows) = grid.tile();
+    let (tile_columns, tile_rows) = Tile::shape(grid);
     let (steps, x_steps) = program.reversed_steps.split_at(program.reversed_steps.len() - program.x_steps);
     memory.reserve(program.registers);
     for column in (0..half_width).step_by(tile_columns) {

@@ -1,0 +1,116 @@
+//! Variation of CPPNs: the start population and one generation of children.
+
+mod crossover;
+mod innovations;
+mod mutation;
+pub(crate) mod settings;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rayon::prelude::*;
+
+use crate::error::VariationError;
+use crate::genome::Genome;
+use crate::rng::{Purpose, Stream};
+use crate::variation::crossover::cross;
+pub use crate::variation::innovations::Innovations;
+use crate::variation::innovations::{Draft, settle_all};
+use crate::variation::mutation::start_genome;
+pub use crate::variation::settings::{CppnSettings, CrossoverSettings, Mating, MutationRates};
+
+/// Children a thread takes at a time.
+const CHILDREN_PER_JOB: usize = 16;
+
+/// `count` random genomes: every input connected to every output, weights uniform within ±[`MAX_WEIGHT`], activations drawn
+/// from the settings; then [`CppnSettings::initial_mutations`] rounds of mutation. Genome i draws from the stream
+/// (`seed`, [`Purpose::Start`], 0, i).
+///
+/// # Errors
+/// [`VariationError`] if a setting is out of range or the innovation numbers are used up, and soon after `cancel` is set.
+pub fn random_population(
+    count: usize,
+    settings: &CppnSettings,
+    seed: u64,
+    innovations: &mut Innovations,
+    cancel: &AtomicBool,
+) -> Result<Vec<Genome>, VariationError> {
+    settings.validate()?;
+    let start = Innovations::new(settings.outputs);
+    innovations.next_node = innovations.next_node.max(start.next_node);
+    innovations.next_innovation = innovations.next_innovation.max(start.next_innovation);
+    innovations.check(&[], count as u64 * u64::from(settings.initial_mutations))?;
+    let drafts = (0..count)
+        .into_par_iter()
+        .with_min_len(CHILDREN_PER_JOB)
+        .map_init(Vec::new, |ancestors, index| {
+            let mut stream = Stream::new(seed, Purpose::Start, 0, index as u32);
+            let mut draft = Draft::new(start_genome(settings, &mut stream));
+            for _ in 0..settings.initial_mutations {
+                check(cancel)?;
+                draft.mutate(settings, &mut stream, ancestors);
+            }
+            Ok(draft)
+        })
+        .collect::<Result<_, VariationError>>()?;
+    Ok(settle_all(drafts, innovations))
+}
+
+/// One child per mating: crossover where the parents differ, then mutation. Child i draws from the stream (`seed`,
+/// [`Purpose::Vary`], `generation`, `first_index` + i), so a generation may be made in several calls; but the same
+/// structural mutation gets the same innovation number only within one call. Runs on the current rayon pool.
+///
+/// # Errors
+/// [`VariationError`] if a setting is out of range, a mating names a genome that is not in the pool, a genome has another
+/// number of outputs or unknown markings, or the innovation numbers are used up; and soon after `cancel` is set. The
+/// innovations are then as they were.
+#[expect(clippy::too_many_arguments, reason = "a pure function of all that a generation depends on")]
+pub fn vary(
+    pool: &[Genome],
+    matings: &[Mating],
+    settings: &CppnSettings,
+    crossover: &CrossoverSettings,
+    seed: u64,
+    generation: u32,
+    first_index: u32,
+    innovations: &mut Innovations,
+    cancel: &AtomicBool,
+) -> Result<Vec<Genome>, VariationError> {
+    settings.validate()?;
+    crossover.validate()?;
+    check_parents(pool.len(), matings.iter().map(|mating| mating.fitter.max(mating.other)))?;
+    if let Some(index) = pool.iter().position(|genome| genome.outputs != settings.outputs) {
+        return Err(VariationError::Outputs { index, found: pool[index].outputs, expected: settings.outputs });
+    }
+    innovations.check(pool, matings.len() as u64)?;
+    let drafts = matings
+        .par_iter()
+        .enumerate()
+        .with_min_len(CHILDREN_PER_JOB)
+        .map_init(Vec::new, |ancestors, (index, mating)| {
+            check(cancel)?;
+            let mut stream = Stream::new(seed, Purpose::Vary, generation, first_index.wrapping_add(index as u32));
+            let fitter = &pool[mating.fitter as usize];
+            let child = if mating.fitter == mating.other {
+                fitter.clone_with_room()
+            } else {
+                cross(fitter, &pool[mating.other as usize], mating.equal, crossover, &mut stream)
+            };
+            let mut draft = Draft::new(child);
+            draft.mutate(settings, &mut stream, ancestors);
+            Ok(draft)
+        })
+        .collect::<Result<_, VariationError>>()?;
+    Ok(settle_all(drafts, innovations))
+}
+
+/// Checks that all parents are in a pool of this size.
+fn check_parents(pool: usize, parents: impl Iterator<Item = u32>) -> Result<(), VariationError> {
+    match parents.max() {
+        Some(parent) if parent as usize >= pool => Err(VariationError::Parent { parent, pool }),
+        _ => Ok(()),
+    }
+}
+
+fn check(cancel: &AtomicBool) -> Result<(), VariationError> {
+    if cancel.load(Ordering::Relaxed) { Err(VariationError::Cancelled) } else { Ok(()) }
+}
