@@ -11,12 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from neatfool.classifiers.classifier import Classifier
+from neatfool.classifiers import Classifier
 from neatfool.errors import ModelError
 from neatfool.models import load_classifier
-from neatfool.models.mnist import LeNet
-
-Shared = Callable[[str], Path]
+from neatfool.models.lenet import LeNet
 
 
 class Pooled(nn.Module):
@@ -100,20 +98,20 @@ def assert_batches_do_not_matter(classifier: Classifier, images: np.ndarray, spl
     np.testing.assert_array_equal(backwards, whole)
 
 
-def test_lenet_gives_the_same_bits_however_a_batch_is_split(shared: Shared) -> None:
-    weights = shared("weights/lenet_caffe_mnist.safetensors")
+def test_lenet_gives_the_same_bits_however_a_batch_is_split(shared: Path) -> None:
+    weights = shared / "weights/lenet_caffe_mnist.safetensors"
     classifier = load_classifier("lenet-mnist", weights=weights, device="cpu")
     assert_batches_do_not_matter(classifier, pixels(230, 1, 28, 28), [23, 100, 101])
 
 
-def test_squeezenet_gives_the_same_bits_however_a_batch_is_split(shared: Shared) -> None:
-    weights = shared("weights/squeezenet1_0_imagenet.safetensors")
+def test_squeezenet_gives_the_same_bits_however_a_batch_is_split(shared: Path) -> None:
+    weights = shared / "weights/squeezenet1_0_imagenet.safetensors"
     classifier = load_classifier("squeezenet1_0", weights=weights, device="cpu")
     assert_batches_do_not_matter(classifier, pixels(9, 3, 224, 224), [5])
 
 
-def test_lenet_gives_the_same_bits_with_one_thread_and_two(shared: Shared) -> None:
-    classifier = load_classifier("lenet-mnist", weights=shared("weights/lenet_caffe_mnist.safetensors"), device="cpu")
+def test_lenet_gives_the_same_bits_with_one_thread_and_two(shared: Path) -> None:
+    classifier = load_classifier("lenet-mnist", weights=shared / "weights/lenet_caffe_mnist.safetensors", device="cpu")
     images = pixels(100, 1, 28, 28)
     before = torch.get_num_threads()
     try:

@@ -26,7 +26,9 @@ def evolve(out: Path, *, seed: int = 0) -> nf.Run:
 
 def test_rates_and_confidences_are_those_worked_out_by_hand():
     images, classes = lit(0, 1, 2, 3), np.arange(4)
-    result = transfer_images(images, classes, [quadrants.classifier(), quadrants.turned()], source=quadrants.classifier())
+    result = transfer_images(
+        images, classes, [quadrants.classifier(), quadrants.turned()], source=quadrants.classifier()
+    )
     assert result.targets == ("quadrants", "turned")
     assert result.itself == (True, False)
     np.testing.assert_allclose(result.source_confidence, SURE, rtol=1e-6)

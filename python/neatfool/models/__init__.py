@@ -2,5 +2,6 @@
 
 from neatfool.models.config import ModelConfig
 from neatfool.models.loading import ModelInfo, as_classifier, list_models, load_classifier
+from neatfool.models.saving import save_classifier
 
-__all__ = ["ModelConfig", "ModelInfo", "as_classifier", "list_models", "load_classifier"]
+__all__ = ["ModelConfig", "ModelInfo", "as_classifier", "list_models", "load_classifier", "save_classifier"]

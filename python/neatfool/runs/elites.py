@@ -13,7 +13,7 @@ from neatfool.encodings import ENCODINGS, Population
 from neatfool.errors import ConfigError, RunError
 from neatfool.runs import checkpoint
 from neatfool.runs.folder import STATE, RunFolder
-from neatfool.shared.pixels import planes
+from neatfool.shared.pixels import as_pixels
 
 _ROUNDING = 1e-4
 """Confidences may add up to a little more than 1."""
@@ -60,7 +60,7 @@ class Elites:
             return out
         for cell, class_index in enumerate(self.classes.tolist()):
             stored = self._stored.get(class_index)
-            out[cell] = planes(self._folder.image(class_index)) if stored is None else stored
+            out[cell] = as_pixels(self._folder.image(class_index)) if stored is None else stored
         return out
 
 

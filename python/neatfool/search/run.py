@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from neatfool.classifiers import Classifier, find_class
+from neatfool.classifiers import Classifier, find_classes
 from neatfool.encodings import Encoding
 from neatfool.errors import ConfigError, ModelError, RunError
 from neatfool.models import ModelConfig, as_classifier
@@ -437,22 +436,7 @@ def chosen_classes(
     Raises:
         ModelError: one does not exist, several are meant, or none is named.
     """
-    if classes is None:
-        return list(range(len(class_names)))
-    parts = [classes] if isinstance(classes, int) else classes.split(",") if isinstance(classes, str) else list(classes)
-    found: list[int] = []
-    for part in parts:
-        span = re.fullmatch(r"\s*(\d+)\s*-\s*(\d+)\s*", part) if isinstance(part, str) else None
-        if span is None:
-            found.append(find_class(class_names, part, model=model))
-            continue
-        first, last = (find_class(class_names, int(end), model=model) for end in span.groups())
-        if last < first:
-            raise ModelError(f"The class range {part} runs backwards; write it as {last}-{first}.")
-        found.extend(range(first, last + 1))
-    if not found:
-        raise ModelError(f"No class of {model} is named; leave classes out for all.")
-    return list(dict.fromkeys(found))
+    return list(range(len(class_names))) if classes is None else find_classes(class_names, classes, model=model)
 
 
 def ranges(indices: Sequence[int]) -> str:

@@ -38,7 +38,7 @@ from neatfool.runs import (
     run_job,
 )
 from neatfool.search import chosen_classes, confidence_statistics, ranges
-from neatfool.shared.pixels import planes
+from neatfool.shared.pixels import as_pixels
 from neatfool.shared.progress import OnProgress, Progress, Stop
 
 Metrics = dict[str, Any]
@@ -388,7 +388,7 @@ class _Ascent:
         for cell, index in enumerate(ascent.classes[: ascent.begun]):
             for number, threshold in enumerate(THRESHOLDS):
                 if ascent.threshold_steps[cell, number] >= 0:
-                    ascent.threshold_images[index, threshold] = planes(folder.image(index, str(threshold)))
+                    ascent.threshold_images[index, threshold] = as_pixels(folder.image(index, str(threshold)))
         folder.truncate_metrics(ascent.generation)
         ascent.seconds = read_seconds(folder, metadata, read_rows(folder, ascent.generation))
         return ascent
@@ -405,8 +405,3 @@ def _bytes(images: Tensor) -> NDArray[np.uint8]:
     """Whole numbers in [0, 255] as uint8 on the host."""
     array: NDArray[np.uint8] = images.to(torch.uint8).cpu().numpy()
     return array
-
-
-def _planes(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """An image (H, W[, 3]) as (C, H, W)."""
-    return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)

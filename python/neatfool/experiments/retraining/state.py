@@ -23,7 +23,7 @@ from neatfool.experiments.retraining.fooling import Evolved
 from neatfool.experiments.retraining.settings import read_retrain_config
 from neatfool.runs import RunFolder, check_same, expect, read_count
 from neatfool.runs.checkpoint import load, save
-from neatfool.training.loop import save_classifier
+from neatfool.training import save_classifier
 
 Judged = Mapping[str, Evolved]
 """What was evolved against one network to judge it, by encoding."""

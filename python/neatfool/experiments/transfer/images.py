@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torchvision.transforms.functional import InterpolationMode, resize
 
 from neatfool.classifiers import Classifier, find_class
@@ -20,6 +19,7 @@ from neatfool.experiments.retraining.state import load_last_network
 from neatfool.models import ModelConfig
 from neatfool.runs import RunFolder, check_same, read_elites
 from neatfool.search import Run
+from neatfool.shared.pixels import read_picture
 from neatfool.shared.settings import check_settings
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def read_fooling_images(source: Run | RunFolder | Path | str, class_names: Seque
     if RunFolder.exists(folder):
         return _read_run(RunFolder.open(folder))
     files = _labelled_files(folder, class_names)
-    pictures = [_read_picture(file) for file, _ in files]
+    pictures = [read_picture(file) for file, _ in files]
     for picture, (file, _) in zip(pictures, files, strict=True):
         if picture.shape != pictures[0].shape:
             raise DataError(
@@ -199,16 +199,6 @@ def _class_of(path: Path, name: str, class_names: Sequence[str]) -> int:
         return find_class(class_names, name)
     except ModelError as error:
         raise DataError(f"{path} is not called by a class: {error}") from error
-
-
-def _read_picture(path: Path) -> NDArray[np.uint8]:
-    try:
-        with Image.open(path) as file:
-            gray = file.mode in ("1", "L", "LA", "I;16")
-            pixels = np.array(file.convert("L" if gray else "RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} cannot be read as an image ({error}); replace or remove the file.") from error
-    return pixels[None] if gray else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def _describe(shape: tuple[int, ...]) -> str:

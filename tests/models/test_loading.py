@@ -7,7 +7,6 @@ import sys
 import time
 import urllib.error
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from neatfool.classifiers.sources import torchvision as zoo
-from neatfool.data.datasets import read_photograph
+from neatfool.data import read_photograph
 from neatfool.errors import ModelError
 from neatfool.models import list_models, load_classifier
-from neatfool.models.mnist import SHIPPED_WEIGHTS, LeNet
-
-Shared = Callable[[str], Path]
+from neatfool.models.builtin import SHIPPED_WEIGHTS
+from neatfool.models.lenet import LeNet
 
 
 @pytest.fixture
@@ -113,9 +111,9 @@ def test_preprocessing_follows_the_published_file_of_that_name(model: str, file:
     assert zoo.zoo_weights(model, Path(file)).transforms().resize_size == [resize]
 
 
-def test_imagenet_weights_of_the_shared_data_fit_strictly(shared: Shared) -> None:
+def test_imagenet_weights_of_the_shared_data_fit_strictly(shared: Path) -> None:
     for model in ("squeezenet1_0", "mobilenet_v2"):
-        path = shared(f"weights/{model}_imagenet.safetensors")
+        path = shared / f"weights/{model}_imagenet.safetensors"
         classifier = load_classifier(model, weights=path, device="cpu")
         stored = load_file(path)
         state = classifier.module.state_dict()
@@ -123,9 +121,9 @@ def test_imagenet_weights_of_the_shared_data_fit_strictly(shared: Shared) -> Non
         assert all(torch.equal(state[name], stored[name]) for name in stored)
 
 
-def test_a_photograph_is_normalised_as_torchvision_does(shared: Shared) -> None:
-    path = shared("data/imagenet-sample/val/n01443537/n01443537_goldfish.JPEG")
-    weights = shared("weights/squeezenet1_0_imagenet.safetensors")
+def test_a_photograph_is_normalised_as_torchvision_does(shared: Path) -> None:
+    path = shared / "data/imagenet-sample/val/n01443537/n01443537_goldfish.JPEG"
+    weights = shared / "weights/squeezenet1_0_imagenet.safetensors"
     classifier = load_classifier("squeezenet1_0", weights=weights, device="cpu")
     image = read_photograph(path, classifier)
     recipe = torchvision.models.SqueezeNet1_0_Weights.IMAGENET1K_V1
