@@ -1,5 +1,6 @@
 import itertools
 import json
+import math
 import random
 import sys
 from pathlib import Path
@@ -14,9 +15,9 @@ import neatfool as nf
 from neatfool import _core
 from neatfool.cli import run as cli
 from neatfool.experiments import DiversityResult, diversity, hierarchy_similarity
+from neatfool.experiments.diversity.distances import class_distances, connection_kinds, overlap
 from neatfool.experiments.diversity.map import embed, spread
-from neatfool.experiments.diversity.measure import class_distances, connection_kinds
-from neatfool.experiments.diversity.rank_correlation import mantel, overlap, ranks
+from neatfool.experiments.diversity.permutation import mantel
 from neatfool.search.config import EvolveConfig, ModelConfig, build_config
 
 
@@ -174,7 +175,12 @@ def test_unfit_runs_are_refused(runs):
 
 
 def test_equal_values_share_their_mean_rank():
-    np.testing.assert_array_equal(ranks(np.array([3.0, 1, 3, 2])), [3.5, 1, 3.5, 2])
+    one, other = np.zeros((2, 4, 4))
+    upper = np.triu_indices(4, 1)
+    one[upper], other[upper] = [3, 1, 3, 2, 5, 6], [1, 2, 3, 4, 5, 6]
+    # Ranks 3.5, 1, 3.5, 2, 5, 6 against 1 to 6, worked out by hand: 11.5 / sqrt(17 * 17.5).
+    found = mantel(one + one.T, other + other.T, permutations=9, seed=0)
+    assert found.rho == pytest.approx(11.5 / math.sqrt(17 * 17.5))
 
 
 def test_mantel_agrees_with_all_permutations_counted():
@@ -184,7 +190,8 @@ def test_mantel_agrees_with_all_permutations_counted():
 
     def rho(order: tuple[int, ...]) -> float:
         moved = other[np.ix_(order, order)]
-        return float(np.corrcoef(ranks(one[upper]), ranks(moved[upper]))[0, 1])
+        ranks = [np.argsort(np.argsort(matrix[upper])) for matrix in (one, moved)]
+        return float(np.corrcoef(ranks)[0, 1])
 
     observed = rho((0, 1, 2, 3))
     exact = np.mean([rho(order) >= observed - 1e-12 for order in itertools.permutations(range(4))])

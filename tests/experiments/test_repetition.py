@@ -13,7 +13,7 @@ import neatfool as nf
 from neatfool import _core
 from neatfool.encodings import CppnPopulation
 from neatfool.errors import ConfigError, ModelError, RunError
-from neatfool.experiments import repeat, write_repetition
+from neatfool.experiments import repeat
 from neatfool.experiments.repetition.copies import copies_in_genome, copies_in_image
 
 X, Y, D, BIAS, OUTPUT = 0, 1, 2, 3, 4
@@ -308,7 +308,7 @@ def test_figure_page_and_numbers(stripes, tmp_path):
     folder, model = stripes
     result = repeat(folder, model)
     result = replace(result, classes=(replace(result.classes[0], class_name="<light> & air"),))
-    write_repetition(result, tmp_path / "new" / "folder")
+    result.write(tmp_path / "new" / "folder")
     written = {path.name: path for path in (tmp_path / "new" / "folder").iterdir()}
     assert set(written) == {"repetition.json", "repetition.png", "repetition.html"}
     assert json.loads(written["repetition.json"].read_text()) == result.summary()
@@ -318,10 +318,10 @@ def test_figure_page_and_numbers(stripes, tmp_path):
     assert page.count("<img ") == 7
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be made"):
-        write_repetition(result, tmp_path / "file" / "below")
+        result.write(tmp_path / "file" / "below")
 
 
 def test_no_repetition_is_a_result_too(stripes, tmp_path):
     folder, model = stripes
-    write_repetition(repeat(folder, model, classes="dark"), tmp_path / "out")
+    repeat(folder, model, classes="dark").write(tmp_path / "out")
     assert "No motif was found" in (tmp_path / "out" / "repetition.html").read_text()

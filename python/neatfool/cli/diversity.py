@@ -48,7 +48,6 @@ def command(
     from neatfool.experiments.diversity.hierarchy import class_identifiers
     from neatfool.experiments.diversity.map import require_map
     from neatfool.experiments.diversity.measure import load_common_classifier
-    from neatfool.experiments.diversity.page import write_diversity
     from neatfool.runs import RunFolder
 
     if out and map:
@@ -69,7 +68,7 @@ def command(
     result = diversity(folders, classifier, hierarchy=related, seed=seed, progress=progress)
     if out:
         progress("drawing")
-        write_diversity(result, out, draw_elite_map=map, seed=seed)
+        result.write(out, elite_map=map, seed=seed)
     summary = result.summary()
     if json:
         print_json({**summary, "out": str(out) if out else None})

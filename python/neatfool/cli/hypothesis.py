@@ -38,9 +38,7 @@ def command(
 ) -> int:
     """Does a generative classifier reject evolved images, and does evolution get around that?"""
     from neatfool.experiments import hypothesis
-    from neatfool.experiments.hypothesis.figure import draw_figure, write_page
     from neatfool.runs import RunFolder
-    from neatfool.shared.files import write_json
 
     folders = [RunFolder.open(run) for run in runs or []]
     with graceful_interrupt() as interrupted, generation_progress(generations, done=0, quiet=quiet) as progress:
@@ -59,9 +57,7 @@ def command(
             stop=interrupted,
         )
     summary = result.summary()
-    draw_figure(result, out / "hypothesis.png")
-    write_page(result, out / "hypothesis.html")
-    write_json(out / "hypothesis.json", summary)
+    result.write(out)
     if json:
         print_json(summary)
     elif not quiet:

@@ -25,7 +25,7 @@ def command(
     quiet: options.Quiet = False,
 ) -> int:
     """Remove repeated motifs from a run's images copy by copy: does every copy make the classifier surer?"""
-    from neatfool.experiments import repeat, write_repetition
+    from neatfool.experiments import repeat
     from neatfool.runs import RunFolder
 
     folder = RunFolder.open(run)
@@ -38,7 +38,7 @@ def command(
             stop=interrupted,
         )
     where = out or folder.path / "repetition"
-    write_repetition(result, where)
+    result.write(where)
     summary = {**result.summary(), "out": str(where)}
     if json:
         print_json(summary)

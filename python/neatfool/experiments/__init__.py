@@ -3,7 +3,7 @@
 from neatfool.experiments.ascent import AscentResult, AscentSettings, ascend, resume_ascent
 from neatfool.experiments.diversity import DiversityResult, diversity, hierarchy_similarity
 from neatfool.experiments.hypothesis import Hypothesis, hypothesis
-from neatfool.experiments.repetition import ClassRepetition, RepetitionResult, repeat, write_repetition
+from neatfool.experiments.repetition import ClassRepetition, RepetitionResult, repeat
 from neatfool.experiments.reproduction import Row, reproduce
 from neatfool.experiments.retraining import (
     RetrainResult,
@@ -48,6 +48,5 @@ __all__ = [
     "retrain",
     "transfer",
     "transfer_matrix",
-    "write_repetition",
     "write_rounds",
 ]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import ImageDraw
 
 from neatfool.errors import ConfigError
-from neatfool.experiments.diversity.measure import DiversityResult
+from neatfool.experiments.diversity.result import DiversityResult
 from neatfool.figures.tiles import (
     COLOURS,
     MUTED,

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from neatfool.experiments.diversity.distances import class_distances
 from neatfool.experiments.diversity.map import draw_map
-from neatfool.experiments.diversity.measure import DiversityResult, class_distances
+from neatfool.experiments.diversity.result import DiversityResult
 from neatfool.figures.charts import curve
 from neatfool.figures.page import SMALL_SIDE, write_html
 from neatfool.figures.tiles import (

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from neatfool.experiments.hypothesis.measure import Attack, Hypothesis, ImageGroup, Kind
+from neatfool.experiments.hypothesis.result import Attack, Hypothesis, ImageGroup, Kind
 from neatfool.figures.charts import svg_path, thinned
 from neatfool.figures.page import write_html
 from neatfool.figures.tiles import INK, PALE_INK, PAPER, canvas, font, picture_uri, shorten, write_png

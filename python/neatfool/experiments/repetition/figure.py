@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from neatfool.experiments.repetition.measure import SHARES, ClassRepetition, RepetitionResult
+from neatfool.experiments.repetition.result import SHARES, ClassRepetition, RepetitionResult
 from neatfool.figures.tiles import INK, PALE_INK, PAPER, as_picture, canvas, font, paste_tile, write_png
 
 STRIPS = 6

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,142 +18,12 @@ from neatfool.classifiers import Classifier
 from neatfool.encodings import CppnPopulation
 from neatfool.errors import ConfigError, RunError
 from neatfool.experiments.repetition.copies import Copies, copies_in_genome, copies_in_image
+from neatfool.experiments.repetition.result import ClassRepetition, RepetitionResult
 from neatfool.runs import RunFolder
 from neatfool.search import load_run
 
 MOST_LEVELS = 11
 """Of more copies than this, evenly spread numbers are looked at, with all, one and none always among them."""
-SURE = 0.5
-"""Elites of at least this confidence are summed up apart: where there is none to lose, there is none to raise."""
-SHARES = np.linspace(0, 1, 21)
-"""Shares of the copies left at which classes of different numbers of copies are compared."""
-
-
-@dataclass(frozen=True)
-class ClassRepetition:
-    """The repetition in one class's elite.
-
-    Attributes:
-        class_index: the class.
-        class_name: its name.
-        individual: id of the elite; classes that share it share the pictures.
-        picture: the elite, shape (C, H, W), uint8.
-        copies: where its copies are.
-        order: copies in the order in which `with_copies` removes them.
-        levels: numbers of copies left that were looked at, ascending from 0, shape (L,), int64.
-        confidences: with that many copies left, for several orders of removal, shape (orders, L), float32.
-        controls: with as large an area removed elsewhere, same shape.
-    """
-
-    class_index: int
-    class_name: str
-    individual: int
-    picture: NDArray[np.uint8]
-    copies: Copies
-    order: NDArray[np.int64]
-    levels: NDArray[np.int64]
-    confidences: NDArray[np.float32]
-    controls: NDArray[np.float32]
-
-    @property
-    def confidence(self) -> NDArray[np.float64]:
-        """Mean over the orders, shape (L,)."""
-        return np.asarray(self.confidences.mean(0, dtype=np.float64))
-
-    @property
-    def control(self) -> NDArray[np.float64]:
-        """Mean over the places, shape (L,)."""
-        return np.asarray(self.controls.mean(0, dtype=np.float64))
-
-    @property
-    def spearman(self) -> float:
-        """Rank correlation of copies and confidence, from one copy to all: 1 if each further copy raises it."""
-        return _spearman(self.levels[1:], self.confidence[1:])
-
-    def with_copies(self, level: int) -> NDArray[np.uint8]:
-        """The picture with so many copies left, shape (C, H, W), uint8; the first `self.order` are the first to go."""
-        gone = np.isin(self.copies.labels, self.order[: self.copies.count - level])
-        return np.where(gone, self.copies.background, self.picture)
-
-    def at_share(self, shares: NDArray[np.float64], *, control: bool = False) -> NDArray[np.float64]:
-        """Confidence with a share of the copies left, between levels interpolated linearly."""
-        values = self.control if control else self.confidence
-        return np.interp(shares * self.copies.count, self.levels, values)
-
-    def summary(self) -> dict[str, Any]:
-        """Everything but the pictures, ready for JSON."""
-        return {
-            "class": self.class_index,
-            "class_name": self.class_name,
-            "individual": self.individual,
-            "copies": self.copies.count,
-            "way": self.copies.way,
-            "why": self.copies.why,
-            "period": round(self.copies.period, 2),
-            "area": float((self.copies.labels >= 0).mean()),
-            "levels": self.levels.tolist(),
-            "confidence": self.confidence.tolist(),
-            "control": self.control.tolist(),
-            "spearman": self.spearman,
-        }
-
-
-@dataclass(frozen=True)
-class RepetitionResult:
-    """The repeated-elements experiment on one run.
-
-    Attributes:
-        run: the run folder.
-        model: name of the classifier.
-        encoding: name of the encoding.
-        elites: classes looked at.
-        classes: those whose elite repeats a motif, in class order.
-        min_copies: fewer copies are no repetition.
-        orders: orders of removal averaged over.
-        seed: seed of the orders and of the control's places.
-        complete: False if `stop` ended it early.
-    """
-
-    run: str
-    model: str
-    encoding: str
-    elites: int
-    classes: tuple[ClassRepetition, ...]
-    min_copies: int
-    orders: int
-    seed: int
-    complete: bool
-
-    @property
-    def sure(self) -> list[ClassRepetition]:
-        """The repetitions with a confidence of at least `SURE` when whole."""
-        return [one for one in self.classes if one.confidence[-1] >= SURE]
-
-    def summary(self) -> dict[str, Any]:
-        """The result in one dictionary ready for JSON.
-
-        `rising` is the share of elites whose confidence has a positive rank correlation with the number of copies, from
-        one to all. Medians over classes are given for all, half, one and none of the copies, and for the control with
-        as large areas removed elsewhere.
-        """
-        ways = [one.copies.way for one in self.classes]
-        return {
-            "run": self.run,
-            "model": self.model,
-            "encoding": self.encoding,
-            "elites": self.elites,
-            "min_copies": self.min_copies,
-            "orders": self.orders,
-            "seed": self.seed,
-            "complete": self.complete,
-            "repeating": len(self.classes),
-            "repeating_pictures": len({one.individual for one in self.classes}),
-            "by_genome": ways.count("genome"),
-            "by_image": ways.count("image"),
-            **_statistics(self.classes),
-            "sure": {"at_least": SURE, "repeating": len(self.sure), **_statistics(self.sure)},
-            "classes": [one.summary() for one in self.classes],
-        }
 
 
 def repeat(
@@ -283,38 +152,3 @@ def _levels(count: int) -> NDArray[np.int64]:
     """Numbers of copies to look at, ascending from 0."""
     steps = np.unique(np.rint(np.linspace(1, count, min(count, MOST_LEVELS - 1))).astype(np.int64))
     return np.concatenate([[0], steps])
-
-
-def _statistics(classes: list[ClassRepetition] | tuple[ClassRepetition, ...]) -> dict[str, Any]:
-    """Medians over classes; None where there is no class."""
-    shares: dict[str, Callable[[ClassRepetition], float]] = {
-        "all": lambda one: 1.0,
-        "half": lambda one: 0.5,
-        "one": lambda one: 1 / one.copies.count,
-        "none": lambda one: 0.0,
-    }
-
-    def median(share: Callable[[ClassRepetition], float], control: bool) -> float | None:
-        values = [float(one.at_share(np.array([share(one)]), control=control)[0]) for one in classes]
-        return float(np.median(values)) if values else None
-
-    return {
-        "rising": float(np.mean([one.spearman > 0 for one in classes])) if classes else None,
-        "median_spearman": float(np.median([one.spearman for one in classes])) if classes else None,
-        "median_confidence": {name: median(share, False) for name, share in shares.items()},
-        "control_confidence": {name: median(share, True) for name, share in shares.items()},
-    }
-
-
-def _spearman(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """Spearman's rank correlation; 0 if either does not vary."""
-    ranks = [_ranks(values) - (len(values) - 1) / 2 for values in (a, b)]
-    norm = float(np.sqrt((ranks[0] ** 2).sum() * (ranks[1] ** 2).sum()))
-    return float((ranks[0] * ranks[1]).sum()) / norm if norm else 0.0
-
-
-def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Ranks from 0; equal values share the mean of theirs."""
-    below = (values[:, None] > values).sum(1)
-    equal = (values[:, None] == values).sum(1)
-    return np.asarray(below + (equal - 1) / 2, np.float64)

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neatfool.experiments.repetition.figure import (
-    draw_figure,
     median_curve,
     short_percent,
     showcase,
     strip_levels,
     subtitle,
 )
-from neatfool.experiments.repetition.measure import SHARES, ClassRepetition, RepetitionResult
+from neatfool.experiments.repetition.result import SHARES, ClassRepetition, RepetitionResult
 from neatfool.figures.charts import svg_path
 from neatfool.figures.page import SMALL_SIDE, write_html
 from neatfool.figures.tiles import as_picture, picture_uri
-from neatfool.shared.files import make_folder, write_json
 
 MOST_STRIPS = 80
 _COLUMNS = 7
@@ -48,18 +46,15 @@ class _Strip:
     control: str
 
 
-def write_repetition(result: RepetitionResult, out: Path) -> None:
-    """Writes repetition.json, repetition.png and repetition.html into a folder, made if it does not exist.
+def write_page(result: RepetitionResult, out: Path) -> None:
+    """Writes the page.
 
     Raises:
-        RunError: something cannot be written.
+        RunError: it cannot be written.
     """
-    make_folder(out)
-    write_json(out / "repetition.json", result.summary())
-    draw_figure(result, out / "repetition.png")
     write_html(
         Path(__file__).parent / "page.html.j2",
-        out / "repetition.html",
+        out,
         result=result,
         summary=result.summary(),
         subtitle=subtitle(result),

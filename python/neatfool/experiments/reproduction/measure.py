@@ -16,11 +16,8 @@ from neatfool.data import ImageArray, read_mnist
 from neatfool.errors import ConfigError
 from neatfool.experiments.ascent import AscentSettings, ascend, resume_ascent
 from neatfool.experiments.diversity.measure import diversity
-from neatfool.experiments.diversity.page import write_diversity
-from neatfool.experiments.hypothesis.figure import draw_figure, write_page
 from neatfool.experiments.hypothesis.measure import hypothesis
 from neatfool.experiments.repetition.measure import repeat
-from neatfool.experiments.repetition.page import write_repetition
 from neatfool.experiments.retraining.figure import write_rounds
 from neatfool.experiments.retraining.measure import RetrainSettings, resume_retrain, retrain
 from neatfool.experiments.retraining.state import weights_name
@@ -405,7 +402,7 @@ def _repetition(context: _Context, name: str, preset: str) -> _Outcome:
     surest = run.archive.classes[np.argsort(-run.archive.confidence, kind="stable")][: context.scale.sample]
     classes = ",".join(map(str, surest.tolist()))
     result = repeat(run.folder, run.classifier, classes=classes, seed=context.seed, stop=context.stop)
-    write_repetition(result, context.out / "row-9")
+    result.write(context.out / "row-9")
     one = result.summary()
     if not one["repeating"]:
         return _Outcome(f"none of {one['elites']} elites repeats a motif", _setting(run.config), 0, "too few repeats")
@@ -424,7 +421,7 @@ def _diversity(context: _Context, first: str, preset: str) -> _Outcome:
     ]
     folders = [run.folder for run in runs if run.folder]
     result = diversity(folders, runs[0].classifier, seed=context.seed)
-    write_diversity(result, context.out / "row-10", draw_elite_map=False)
+    result.write(context.out / "row-10", elite_map=False)
     one = result.summary()
     same = one["distances"]["pixels"]
     related = [entry for entry in one["related_classes"] if entry["rho"] is not None]
@@ -453,8 +450,7 @@ def _hypothesis(context: _Context) -> _Outcome:
         say=context.say,
         stop=context.stop,
     )
-    draw_figure(result, context.out / "row-11" / "hypothesis.png")
-    write_page(result, context.out / "row-11" / "hypothesis.html")
+    result.write(context.out / "row-11")
     rejected = [
         f"{group.name.partition(',')[0]} {group.rejected_typical:.0%}"
         for group in result.groups

@@ -13,16 +13,12 @@ from PIL import Image
 from neatfool import RunFolder, load_classifier
 from neatfool.cli import run
 from neatfool.errors import RunError
-from neatfool.experiments.hypothesis import measure as generative
+from neatfool.experiments.hypothesis import hypothesis
 from neatfool.experiments.hypothesis.figure import BINS, position, row_of
-from neatfool.experiments.hypothesis.measure import ImageGroup, controls, run_images
+from neatfool.experiments.hypothesis.images import control_images, run_images
+from neatfool.experiments.hypothesis.result import ImageGroup
 from neatfool.models.density import Thresholds
 from neatfool.search import evolve
-
-
-@pytest.fixture(autouse=True)
-def few_controls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generative, "CONTROL_IMAGES", 6)
 
 
 def group(log_likelihood: list[float], thresholds: Thresholds, **more: object) -> ImageGroup:
@@ -60,7 +56,7 @@ def test_the_histogram_counts_every_image_once():
 
 def test_controls_are_what_they_are_called():
     digits = np.random.default_rng(0).integers(0, 256, (6, 1, 28, 28), dtype=np.uint8)
-    made = controls(digits, seed=1)
+    made = control_images(digits, count=6, seed=1)
     assert not made["black"].any()
     assert (made["digits, inverted"] + digits == 255).all()
     assert (made["digits, a quarter turn"][2, 0, 0] == digits[2, 0, :, -1]).all()
@@ -69,7 +65,7 @@ def test_controls_are_what_they_are_called():
     assert not (shuffled == digits).all((1, 2, 3)).any()
     assert all((image == image[0, 0, 0]).all() for image in made["one gray all over"])
     assert {name: len(images) for name, images in made.items()}["uniform noise"] == 6
-    again = controls(digits, seed=1)
+    again = control_images(digits, count=6, seed=1)
     assert all((images == again[name]).all() for name, images in made.items())
 
 
@@ -175,18 +171,28 @@ def test_interrupted_after_the_first_generation(tmp_path):
     write_digits(tmp_path, "t10k", 60)
     (tmp_path / "out").mkdir()
     seen = []
-    result = generative.hypothesis(
+    result = hypothesis(
         data=tmp_path,
         out=tmp_path / "out",
         weights="none",
         generations=3,
         batch=20,
         temperature=100,
+        controls=4,
         device="cpu",
         on_generation=seen.append,
         stop=lambda: len(seen) > 1,
     )
     assert not result.complete
+    assert {group.name: len(group.images) for group in result.groups} == {
+        "test digits": 30,
+        "black": 1,
+        "one gray all over": 255,
+        **dict.fromkeys(
+            ("uniform noise", "random CPPNs", "digits, inverted", "digits, a quarter turn", "digits, pixels shuffled"),
+            4,
+        ),
+    }
     assert len(result.attacks) == 1
     (attack,) = result.attacks
     assert attack.evaluations == 40
