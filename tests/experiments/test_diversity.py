@@ -16,6 +16,7 @@ from neatfool import _core
 from neatfool.cli import run as cli
 from neatfool.experiments import DiversityResult, diversity, hierarchy_similarity
 from neatfool.experiments.diversity.distances import class_distances, connection_kinds, overlap
+from neatfool.experiments.diversity.figure import draw_distances
 from neatfool.experiments.diversity.map import embed, spread
 from neatfool.experiments.diversity.permutation import mantel
 from neatfool.search.config import EvolveConfig, ModelConfig, build_config
@@ -259,13 +260,32 @@ def test_related_classes_with_alike_images_correlate(runs):
 
 
 def test_pictures_get_a_cell_each_near_their_places():
-    pytest.importorskip("scipy")
     places = np.array([[0, 0], [1, 1], [1, 1], [0.5, 0]])
     cells = spread(places, columns=5, rows=3)
     assert len({tuple(cell) for cell in cells.tolist()}) == 4
     assert cells[0].tolist() == [0, 0]
     assert cells[3].tolist() == [2, 0]
     assert sorted(np.abs(cells[1:3] - [4, 2]).sum(1).tolist()) == [0, 1]
+
+
+def test_every_density_counts_all_its_pairs_once(result):
+    for measure, groups in (("pixels", 3), ("compatibility", 1)):
+        lines = draw_distances(result, measure).axes[-1].lines
+        assert [line.get_ydata().sum() for line in lines] == pytest.approx([1] * groups)
+        distances = np.concatenate(list(result.groups(measure).values()))
+        places = lines[0].get_xdata()
+        assert np.nanmin(distances) <= places[0] < places[-1] <= np.nanmax(distances)
+
+
+def test_a_result_is_written_and_shown_without_the_command_line(result, tmp_path):
+    result.write(tmp_path / "new" / "folder", elite_map=False)
+    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == [
+        "diversity.html", "diversity.json", "diversity.png"
+    ]  # fmt: skip
+    page = (tmp_path / "new" / "folder" / "diversity.html").read_text()
+    assert page.count("<svg") == 4
+    assert page.count("<img") == 3 * 4
+    assert result._repr_html_().startswith('<img src="data:image/')
 
 
 @pytest.mark.parametrize(("count", "width"), [(40, 6), (2, 1), (3, 2)])

@@ -14,7 +14,7 @@ from neatfool import RunFolder, load_classifier
 from neatfool.cli import run
 from neatfool.errors import RunError
 from neatfool.experiments.hypothesis import hypothesis
-from neatfool.experiments.hypothesis.figure import BINS, position, row_of
+from neatfool.experiments.hypothesis.figure import BINS, histogram, position
 from neatfool.experiments.hypothesis.images import control_images, run_images
 from neatfool.experiments.hypothesis.result import ImageGroup
 from neatfool.models.density import Thresholds
@@ -47,11 +47,11 @@ def test_confidence_where_rejection_is_a_class():
 
 
 def test_the_histogram_counts_every_image_once():
-    row = row_of(group([-1500.0] * 3 + [-5000.0, -1e9], Thresholds(-60.0, -70.0, -10.0)))
-    assert (row.heights * 3).sum() == pytest.approx(5)
-    assert row.heights.max() == 1
-    assert row.heights[-1] == pytest.approx(1 / 3)  # beyond the axis, so in its last bin
-    assert row.heights[int(position(1500 / 784 / math.log(2)) * BINS)] == 1
+    counts = histogram(group([-1500.0] * 3 + [-5000.0, -1e9], Thresholds(-60.0, -70.0, -10.0)))
+    assert counts.shape == (BINS,)
+    assert counts.sum() == 5
+    assert counts[-1] == 1  # beyond the axis, so in its last bin
+    assert counts[int(position(1500 / 784 / math.log(2)) * BINS)] == 3
 
 
 def test_controls_are_what_they_are_called():
@@ -150,7 +150,9 @@ def test_from_training_to_the_figure(tmp_path, capsys, monkeypatch):
     text = (tmp_path / "h" / "hypothesis.html").read_text()
     page = Page(text)
     assert "against <lenet>" not in text
-    assert page.count["svg"] == len(result["groups"]) + 2 * len(result["attacks"])
+    assert page.count["svg"] == 2
+    assert page.count["image"] == len(result["groups"]) + len(result["attacks"])  # examples of each
+    assert page.count["img"] == 10 * (1 + len(result["attacks"]))
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
 
     # The classifier it wrote has the thresholds, and its runs are ordinary runs, which a further call goes on with.

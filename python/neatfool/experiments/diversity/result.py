@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from neatfool.experiments.diversity.distances import Float, class_distances
 from neatfool.experiments.diversity.permutation import RankCorrelation
+from neatfool.shared.files import make_folder, write_json
 
 
 @dataclass(frozen=True)
@@ -152,9 +153,23 @@ class DiversityResult:
             ConfigError: scikit-learn is not installed.
             RunError: a file cannot be written.
         """
-        from neatfool.experiments.diversity.page import write_diversity
+        from neatfool.experiments.diversity.figure import draw_map, draw_sheet
+        from neatfool.experiments.diversity.page import write_page
+        from neatfool.figures.tiles import write_png
 
-        write_diversity(self, out, draw_elite_map=elite_map, seed=seed)
+        drawn = draw_map(self, seed=seed) if elite_map else None
+        make_folder(out)
+        write_json(out / "diversity.json", self.summary())
+        write_png(draw_sheet(self), out / "diversity.png")
+        if drawn:
+            write_png(drawn, out / "map.png")
+        write_page(self, out / "diversity.html", elite_map=drawn)
+
+    def _repr_html_(self) -> str:
+        from neatfool.experiments.diversity.figure import draw_sheet
+        from neatfool.figures.tiles import picture_uri
+
+        return f'<img src="{picture_uri(draw_sheet(self), 1600)}" alt="Elites of {len(self.runs)} runs" width="800">'
 
     def _distance_summary(self, measure: str) -> dict[str, Any]:
         groups = {name: values for name, values in self.groups(measure).items() if not np.isnan(values).any()}

@@ -12,6 +12,7 @@ from scipy.special import softmax
 
 from neatfool.models.density import Thresholds, bits_per_dimension, log_likelihood
 from neatfool.shared.files import make_folder, write_json
+from neatfool.shared.text import percent
 
 Images = NDArray[np.uint8]
 Kind = Literal["real", "control", "evolved", "attack"]
@@ -212,15 +213,32 @@ class Hypothesis:
             "weights": str(self.weights),
         }
 
+    @property
+    def subtitle(self) -> str:
+        """What the classifier does with real digits, in words."""
+        return (
+            f"{percent(self.accuracy)} of the test digits classified correctly; {self.digits.bits.mean():.3f} bits per "
+            "dimension, on average, in the half not used for the thresholds"
+        )
+
     def write(self, out: Path) -> None:
         """Writes hypothesis.json, hypothesis.png and hypothesis.html into a folder, made if it does not exist.
 
         Raises:
             RunError: something cannot be written.
         """
-        from neatfool.experiments.hypothesis.figure import draw_figure, write_page
+        from neatfool.experiments.hypothesis.figure import draw_groups
+        from neatfool.experiments.hypothesis.page import write_page
+        from neatfool.figures.output import write_figure
 
         make_folder(out)
         write_json(out / "hypothesis.json", self.summary())
-        draw_figure(self, out / "hypothesis.png")
+        title = "How probable is it that this is a digit?"
+        write_figure(draw_groups(self), out / "hypothesis.png", title=title, subtitle=self.subtitle)
         write_page(self, out / "hypothesis.html")
+
+    def _repr_html_(self) -> str:
+        from neatfool.experiments.hypothesis.figure import draw_groups
+        from neatfool.figures.notebook import figure_html
+
+        return figure_html(draw_groups(self), self.subtitle)

@@ -70,6 +70,10 @@ class ClassRepetition:
         gone = np.isin(self.copies.labels, self.order[: self.copies.count - level])
         return np.where(gone, self.copies.background, self.picture)
 
+    def confidence_of_picture(self, level: int) -> float:
+        """The confidence in the picture of `with_copies`."""
+        return float(self.confidences[0, np.flatnonzero(self.levels == level)[0]])
+
     def at_share(self, shares: NDArray[np.float64], *, control: bool = False) -> NDArray[np.float64]:
         """Confidence with a share of the copies left, between levels interpolated linearly."""
         values = self.control if control else self.confidence
@@ -150,19 +154,37 @@ class RepetitionResult:
             "classes": [one.summary() for one in self.classes],
         }
 
+    @property
+    def subtitle(self) -> str:
+        """How many elites repeat a motif, in words."""
+        ways = [one.copies.way for one in self.classes]
+        return (
+            f"{len(ways):,} of {self.elites:,} elites repeat a motif {self.min_copies} times or more "
+            f"({ways.count('genome'):,} found in the genome, {ways.count('image'):,} in the picture); "
+            f"{len(self.sure):,} of them reach a confidence of 50 %"
+        )
+
     def write(self, out: Path) -> None:
         """Writes repetition.json, repetition.png and repetition.html into a folder, made if it does not exist.
 
         Raises:
             RunError: something cannot be written.
         """
-        from neatfool.experiments.repetition.figure import draw_figure
+        from neatfool.experiments.repetition.figure import draw_repetition
         from neatfool.experiments.repetition.page import write_page
+        from neatfool.figures.output import write_figure
 
         make_folder(out)
         write_json(out / "repetition.json", self.summary())
-        draw_figure(self, out / "repetition.png")
+        title = f"{self.model}: confidence against copies of a repeated motif"
+        write_figure(draw_repetition(self), out / "repetition.png", title=title, subtitle=self.subtitle)
         write_page(self, out / "repetition.html")
+
+    def _repr_html_(self) -> str:
+        from neatfool.experiments.repetition.figure import draw_repetition
+        from neatfool.figures.notebook import figure_html
+
+        return figure_html(draw_repetition(self), self.subtitle)
 
 
 def _statistics(classes: Sequence[ClassRepetition]) -> dict[str, Any]:
