@@ -12,7 +12,7 @@ from PIL import Image
 
 from neatfool import RunFolder, load_classifier
 from neatfool.cli import run
-from neatfool.errors import RunError
+from neatfool.errors import ConfigError, RunError
 from neatfool.experiments.hypothesis import hypothesis
 from neatfool.experiments.hypothesis.figure import BINS, histogram, position
 from neatfool.experiments.hypothesis.images import control_images, run_images
@@ -67,6 +67,16 @@ def test_controls_are_what_they_are_called():
     assert {name: len(images) for name, images in made.items()}["uniform noise"] == 6
     again = control_images(digits, count=6, seed=1)
     assert all((images == again[name]).all() for name, images in made.items())
+
+
+def test_wrong_settings_and_folders_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="temperature must be above 0"):
+        hypothesis(data=tmp_path, out=tmp_path / "out", temperature=0)
+    with pytest.raises(ConfigError, match="controls must be at least 1"):
+        hypothesis(data=tmp_path, out=tmp_path / "out", controls=0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be made"):
+        hypothesis(data=tmp_path, out=tmp_path / "file" / "below")
 
 
 def test_runs_that_are_not_of_digits_are_refused(tmp_path):

@@ -26,7 +26,7 @@ HEADINGS: dict[Kind, str] = {
     "control": "Controls",
     "attack": "Evolved to fool the generative classifier itself",
 }
-DEFENCES = {"none": "no rejection", "low": "one-sided rejection", "typical": "two-sided rejection"}
+DEFENCE_NAMES = {"none": "no rejection", "low": "one-sided rejection", "typical": "two-sided rejection"}
 
 _COLOURS: dict[Kind, str] = {"real": "c3", "evolved": "c2", "control": "c0", "attack": "c4"}
 _ACCEPTED, _REJECTED = "c3", "c5"
@@ -108,7 +108,7 @@ def draw_attacks(attacks: tuple[Attack, ...]) -> Figure:
 
 
 def _name(attack: Attack) -> str:
-    return f"{attack.encoding}, {DEFENCES[attack.defence]}"
+    return f"{attack.encoding}, {DEFENCE_NAMES[attack.defence]}"
 
 
 def _add_group(sheet: Sheet, top: float, name: str, group: ImageGroup) -> None:

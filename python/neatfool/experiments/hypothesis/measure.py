@@ -23,14 +23,10 @@ from neatfool.errors import ConfigError, ModelError, RunError
 from neatfool.experiments.hypothesis.images import control_images, run_images
 from neatfool.experiments.hypothesis.result import Attack, Baseline, Hypothesis, ImageGroup, Images, Kind
 from neatfool.models import load_classifier
-from neatfool.models.density import (
-    DensityModel,
-    Thresholds,
-    log_joint,
-    log_likelihood,
-)
+from neatfool.models.density import DensityModel, Thresholds, log_joint, log_likelihood
 from neatfool.runs import RunFolder
 from neatfool.search import Run, build_config, evolve, resume
+from neatfool.shared.files import make_folder
 from neatfool.training.loop import save_classifier
 
 MODEL = "density-mnist"
@@ -89,7 +85,7 @@ def hypothesis(
     if controls < 1:
         raise ConfigError(f"controls must be at least 1, not {controls}.")
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     classifier = load_classifier(MODEL, weights=weights, device=device)
     model = _density(classifier)
     images, labels = (values.numpy() for values in read_mnist(data, "test"))

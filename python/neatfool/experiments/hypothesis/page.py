@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from neatfool.experiments.hypothesis.figure import DEFENCES, draw_attacks, draw_groups
+from neatfool.experiments.hypothesis.figure import DEFENCE_NAMES, draw_attacks, draw_groups
 from neatfool.experiments.hypothesis.result import Hypothesis
 from neatfool.figures.output import inline_svg
 from neatfool.figures.page import write_html
@@ -25,7 +25,7 @@ def write_page(result: Hypothesis, out: Path) -> None:
         groups=inline_svg(draw_groups(result), "Bits per dimension of all kinds of images"),
         curves=inline_svg(draw_attacks(result.attacks), "Median confidence in the course of the attacks"),
         attacks=[attack.summary() for attack in result.attacks],
-        defences=DEFENCES,
+        defences=DEFENCE_NAMES,
         galleries=[
             (group.name, [picture_uri(as_picture(image), 28) for image in group.images])
             for group in (*evolved, *(attack.group for attack in result.attacks))
