@@ -59,9 +59,9 @@ def line_chart(
     y_ticks: Ticks = PERCENT_TICKS,
     dots: bool = False,
     legend: bool = True,
-    size: tuple[float, float] = (WIDTH, 300),
+    size: tuple[float, float] = (WIDTH, 320),
 ) -> Figure:
-    """Lines over common axes.
+    """Lines over common axes; see `add_line_chart`.
 
     Args:
         lines: what to draw.
@@ -70,20 +70,37 @@ def line_chart(
         y_ticks: the vertical axis, from the first tick to the last.
         dots: whether every point has a dot.
         legend: whether the lines' names stand above.
-        size: width and height in pixels, the legend aside.
+        size: width and height in pixels.
     """
-    width, height = size
-    entries = [(line.label, colour) for line, colour in zip(lines, _colours(lines), strict=True)] if legend else []
-    head = (Sheet(width, 1).legend(0, 0, width, entries) + 10) if entries else 0
-    sheet = Sheet(width, height + head)
-    if entries:
-        sheet.legend(0, 0, width, entries)
-    below = 42 if x_label else 26
-    axes = sheet.plot(52, head + 8, width - 52 - 18, height - 8 - below)
-    draw_lines(axes, lines, x_ticks=x_ticks, y_ticks=y_ticks, dots=dots)
-    if x_label:
-        sheet.text(width - 18, head + height - 10, x_label, size=_TICK_SIZE, colour="muted", align="right")
+    sheet = Sheet(*size)
+    add_line_chart(
+        sheet, (0, 0, *size), lines, x_ticks=x_ticks, x_label=x_label, y_ticks=y_ticks, dots=dots, legend=legend
+    )
     return sheet.figure
+
+
+def add_line_chart(
+    sheet: Sheet,
+    area: tuple[float, float, float, float],
+    lines: Sequence[Line],
+    *,
+    x_ticks: Ticks,
+    x_label: str = "",
+    y_ticks: Ticks = PERCENT_TICKS,
+    dots: bool = False,
+    legend: bool = True,
+) -> None:
+    """Draw a line chart into an area (left, top, width, height) of a sheet; the arguments are those of `line_chart`."""
+    left, top, width, height = area
+    bottom = top + height
+    if legend:
+        named = [(line.label, colour) for line, colour in zip(lines, _colours(lines), strict=True)]
+        top += sheet.legend(left, top, width, named) + 10
+    below = 42 if x_label else 26
+    plot = sheet.plot(left + 52, top + 8, width - 52 - 18, bottom - top - 8 - below)
+    draw_lines(plot, lines, x_ticks=x_ticks, y_ticks=y_ticks, dots=dots)
+    if x_label:
+        sheet.text(left + width - 18, bottom - 10, x_label, size=_TICK_SIZE, colour="muted", align="right")
 
 
 def draw_lines(
