@@ -1,5 +1,6 @@
 import itertools
 import json
+import math
 import random
 import sys
 from pathlib import Path
@@ -14,9 +15,10 @@ import neatfool as nf
 from neatfool import _core
 from neatfool.cli import run as cli
 from neatfool.experiments import DiversityResult, diversity, hierarchy_similarity
+from neatfool.experiments.diversity.distances import class_distances, connection_kinds, overlap
+from neatfool.experiments.diversity.figure import draw_distances
 from neatfool.experiments.diversity.map import embed, spread
-from neatfool.experiments.diversity.measure import class_distances, connection_kinds
-from neatfool.experiments.diversity.rank_correlation import mantel, overlap, ranks
+from neatfool.experiments.diversity.permutation import mantel
 from neatfool.search.config import EvolveConfig, ModelConfig, build_config
 
 
@@ -174,7 +176,12 @@ def test_unfit_runs_are_refused(runs):
 
 
 def test_equal_values_share_their_mean_rank():
-    np.testing.assert_array_equal(ranks(np.array([3.0, 1, 3, 2])), [3.5, 1, 3.5, 2])
+    one, other = np.zeros((2, 4, 4))
+    upper = np.triu_indices(4, 1)
+    one[upper], other[upper] = [3, 1, 3, 2, 5, 6], [1, 2, 3, 4, 5, 6]
+    # Ranks 3.5, 1, 3.5, 2, 5, 6 against 1 to 6, worked out by hand: 11.5 / sqrt(17 * 17.5).
+    found = mantel(one + one.T, other + other.T, permutations=9, seed=0)
+    assert found.rho == pytest.approx(11.5 / math.sqrt(17 * 17.5))
 
 
 def test_mantel_agrees_with_all_permutations_counted():
@@ -184,7 +191,8 @@ def test_mantel_agrees_with_all_permutations_counted():
 
     def rho(order: tuple[int, ...]) -> float:
         moved = other[np.ix_(order, order)]
-        return float(np.corrcoef(ranks(one[upper]), ranks(moved[upper]))[0, 1])
+        ranks = [np.argsort(np.argsort(matrix[upper])) for matrix in (one, moved)]
+        return float(np.corrcoef(ranks)[0, 1])
 
     observed = rho((0, 1, 2, 3))
     exact = np.mean([rho(order) >= observed - 1e-12 for order in itertools.permutations(range(4))])
@@ -252,13 +260,32 @@ def test_related_classes_with_alike_images_correlate(runs):
 
 
 def test_pictures_get_a_cell_each_near_their_places():
-    pytest.importorskip("scipy")
     places = np.array([[0, 0], [1, 1], [1, 1], [0.5, 0]])
     cells = spread(places, columns=5, rows=3)
     assert len({tuple(cell) for cell in cells.tolist()}) == 4
     assert cells[0].tolist() == [0, 0]
     assert cells[3].tolist() == [2, 0]
     assert sorted(np.abs(cells[1:3] - [4, 2]).sum(1).tolist()) == [0, 1]
+
+
+def test_every_density_counts_all_its_pairs_once(result):
+    for measure, groups in (("pixels", 3), ("compatibility", 1)):
+        lines = draw_distances(result, measure).axes[-1].lines
+        assert [line.get_ydata().sum() for line in lines] == pytest.approx([1] * groups)
+        distances = np.concatenate(list(result.groups(measure).values()))
+        places = lines[0].get_xdata()
+        assert np.nanmin(distances) <= places[0] < places[-1] <= np.nanmax(distances)
+
+
+def test_a_result_is_written_and_shown_without_the_command_line(result, tmp_path):
+    result.write(tmp_path / "new" / "folder", elite_map=False)
+    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == [
+        "diversity.html", "diversity.json", "diversity.png"
+    ]  # fmt: skip
+    page = (tmp_path / "new" / "folder" / "diversity.html").read_text()
+    assert page.count("<svg") == 4
+    assert page.count("<img") == 3 * 4
+    assert result._repr_html_().startswith('<img src="data:image/')
 
 
 @pytest.mark.parametrize(("count", "width"), [(40, 6), (2, 1), (3, 2)])

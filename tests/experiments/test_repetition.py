@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +15,9 @@ import neatfool as nf
 from neatfool import _core
 from neatfool.encodings import CppnPopulation
 from neatfool.errors import ConfigError, ModelError, RunError
-from neatfool.experiments import repeat, write_repetition
+from neatfool.experiments import repeat
 from neatfool.experiments.repetition.copies import copies_in_genome, copies_in_image
+from neatfool.experiments.repetition.figure import draw_medians
 
 X, Y, D, BIAS, OUTPUT = 0, 1, 2, 3, 4
 SIDE = 64
@@ -308,7 +311,7 @@ def test_figure_page_and_numbers(stripes, tmp_path):
     folder, model = stripes
     result = repeat(folder, model)
     result = replace(result, classes=(replace(result.classes[0], class_name="<light> & air"),))
-    write_repetition(result, tmp_path / "new" / "folder")
+    result.write(tmp_path / "new" / "folder")
     written = {path.name: path for path in (tmp_path / "new" / "folder").iterdir()}
     assert set(written) == {"repetition.json", "repetition.png", "repetition.html"}
     assert json.loads(written["repetition.json"].read_text()) == result.summary()
@@ -318,10 +321,32 @@ def test_figure_page_and_numbers(stripes, tmp_path):
     assert page.count("<img ") == 7
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be made"):
-        write_repetition(result, tmp_path / "file" / "below")
+        result.write(tmp_path / "file" / "below")
+
+
+def test_curves_are_medians_over_elites(stripes):
+    folder, model = stripes
+    (light,) = repeat(folder, model).classes
+    # Confidences by 0, 1, .. 6 copies; the other elite has half of each.
+    half = replace(light, confidences=light.confidences / 2, controls=light.controls / 2)
+    control, copies = draw_medians([light, half]).axes[-1].lines
+    assert copies.get_xdata() == pytest.approx(np.linspace(0, 1, 21))
+    assert copies.get_ydata()[[0, 10, 20]] == pytest.approx(0.75 * light.confidence[[0, 3, 6]])
+    assert control.get_ydata()[[0, 10, 20]] == pytest.approx(0.75 * light.control[[0, 3, 6]])
+
+
+def test_a_notebook_shows_a_picture(stripes):
+    result = repeat(*stripes)
+    assert result._repr_html_().startswith('<img src="data:image/png;base64,')
+    assert replace(result, classes=())._repr_html_().startswith('<img src="data:image/png;base64,')
+
+
+def test_what_draws_is_not_imported_before_something_is_drawn():
+    code = "import sys; from neatfool.experiments import diversity, hypothesis, repeat; assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_no_repetition_is_a_result_too(stripes, tmp_path):
     folder, model = stripes
-    write_repetition(repeat(folder, model, classes="dark"), tmp_path / "out")
+    repeat(folder, model, classes="dark").write(tmp_path / "out")
     assert "No motif was found" in (tmp_path / "out" / "repetition.html").read_text()

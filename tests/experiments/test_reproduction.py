@@ -11,7 +11,6 @@ from PIL import Image
 from neatfool import load_classifier
 from neatfool.cli import run
 from neatfool.errors import ConfigError
-from neatfool.experiments.hypothesis import measure as generative
 from neatfool.experiments.reproduction.measure import reproduce
 from neatfool.training import save_classifier
 
@@ -27,8 +26,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_all_rows_of_mnist_make_a_table(digits, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(generative, "CONTROL_IMAGES", 6)
+def test_all_rows_of_mnist_make_a_table(digits, tmp_path, capsys):
     command = [
         "reproduce",
         "mnist",

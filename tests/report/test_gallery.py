@@ -8,14 +8,14 @@ from example_runs import make_run
 from PIL import Image
 
 from neatfool.errors import RunError
-from neatfool.report import gallery
+from neatfool.report import write_gallery
 from neatfool.runs import RunFolder
 
 DIGITS = [f"digit {index}" for index in range(10)]
 
 
 def sheet(run: RunFolder) -> np.ndarray:
-    gallery(run, run.path / "gallery.png")
+    write_gallery(run, run.path / "gallery.png")
     with Image.open(run.path / "gallery.png") as picture:
         assert picture.format == "PNG"
         return np.asarray(picture.convert("RGB"))
@@ -65,7 +65,7 @@ def test_a_run_without_elites_has_no_gallery(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", class_names=DIGITS)
     (run.path / "checkpoint" / "state.safetensors").unlink()
     with pytest.raises(RunError, match="has no images yet"):
-        gallery(run, tmp_path / "gallery.png")
+        write_gallery(run, tmp_path / "gallery.png")
     assert not (tmp_path / "gallery.png").exists()
 
 
@@ -73,5 +73,5 @@ def test_a_run_without_elites_has_no_gallery(tmp_path: Path) -> None:
 def test_a_thousand_noisy_images_fit_six_megabytes(tmp_path: Path) -> None:
     names = [f"class {index}" for index in range(1000)]
     run = make_run(tmp_path / "run", class_names=names, shape=(3, 224, 224), noise=1, generations=5)
-    gallery(run, tmp_path / "gallery.png")
+    write_gallery(run, tmp_path / "gallery.png")
     assert (tmp_path / "gallery.png").stat().st_size < 6 * 2**20

@@ -67,7 +67,7 @@ def command(
     with graceful_interrupt(STOPPING) as interrupted, show_progress(quiet=quiet) as progress:
         result = diversity(folders, judge=classifier, hierarchy=related, seed=seed, progress=progress, stop=interrupted)
     if out:
-        result.write(out, draw_elite_map=map, seed=seed)
+        result.write(out, elite_map=map, seed=seed)
     summary = result.summary()
     if json:
         print_json({**summary, "out": str(out) if out else None})

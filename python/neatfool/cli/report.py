@@ -21,7 +21,7 @@ def command(
     quiet: options.Quiet = False,
 ) -> None:
     """Write a self-contained report.html and a gallery.png of one run, or a report that compares several."""
-    from neatfool.report import gallery, write_report
+    from neatfool.report import write_gallery, write_report
     from neatfool.runs import RunFolder
     from neatfool.shared.files import make_folder
 
@@ -31,7 +31,7 @@ def command(
     page = target / "report.html"
     write_report(folders, page)
     if len(folders) == 1:
-        gallery(folders[0], target / "gallery.png")
+        write_gallery(folders[0], target / "gallery.png")
     if json:
         print_json({"runs": [str(run) for run in runs], "report": str(page)})
     elif not quiet:

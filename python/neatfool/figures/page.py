@@ -1,4 +1,4 @@
-"""HTML pages from templates."""
+"""HTML pages: one template and one style sheet, which the templates of all pages extend."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import jinja2
 
+from neatfool.figures.style import css_variables
 from neatfool.figures.tiles import picture_uri
 from neatfool.shared.files import replacing
 from neatfool.shared.text import percent
@@ -18,7 +19,8 @@ def write_html(template: Path, out: Path, **values: Any) -> None:
     """Write an HTML page; everything put in is escaped.
 
     Args:
-        template: a Jinja template, which may extend others of its folder; it has the filters `percent` and `uri(side)`.
+        template: a Jinja template. It extends "figures/page.html.j2", may import macros from "figures/macros.html.j2", and
+            has the filters `percent` and `uri(side)`.
         out: the file to write.
         **values: what the template names; a name without a value is an error.
 
@@ -26,7 +28,12 @@ def write_html(template: Path, out: Path, **values: Any) -> None:
         RunError: the file cannot be written.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([template.parent, Path(__file__).parent / "templates"]),
+        loader=jinja2.ChoiceLoader(
+            [
+                jinja2.FileSystemLoader(template.parent),
+                jinja2.PrefixLoader({"figures": jinja2.FileSystemLoader(Path(__file__).parent / "templates")}),
+            ]
+        ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -34,6 +41,7 @@ def write_html(template: Path, out: Path, **values: Any) -> None:
     )
     filters: dict[str, Callable[..., str]] = {"percent": percent, "uri": picture_uri}
     environment.filters.update(filters)
+    environment.globals["css_variables"] = css_variables
     text = environment.get_template(template.name).render(**values)
     with replacing(out) as temporary:
         temporary.write_text(text, encoding="utf-8")

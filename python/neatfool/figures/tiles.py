@@ -69,8 +69,17 @@ def canvas(width: int, height: int, colour: Colour | str = BACKGROUND) -> tuple[
     return sheet, ImageDraw.Draw(sheet)
 
 
+def fit_tile(picture: Image.Image, side: int) -> Image.Image:
+    """A picture that fits a square: enlarged by a whole factor without smoothing, or reduced smoothly."""
+    longest = max(picture.size)
+    if longest > side:
+        return _reduced(picture, side)
+    factor = side // longest
+    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+
+
 def paste_tile(sheet: Image.Image, picture: Image.Image, corner: tuple[int, int], side: int) -> None:
-    """Paste a picture into the middle of a square: enlarged by a whole factor without smoothing, or reduced smoothly.
+    """Paste a picture, fitted by `fit_tile`, into the middle of a square.
 
     Args:
         sheet: where to paste it.
@@ -78,12 +87,7 @@ def paste_tile(sheet: Image.Image, picture: Image.Image, corner: tuple[int, int]
         corner: left and top of the square.
         side: of the square.
     """
-    longest = max(picture.size)
-    if longest > side:
-        tile = _reduced(picture, side)
-    else:
-        factor = side // longest
-        tile = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    tile = fit_tile(picture, side)
     left, top = corner
     sheet.paste(tile, (left + (side - tile.width) // 2, top + (side - tile.height) // 2))
 

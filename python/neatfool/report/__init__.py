@@ -1,6 +1,6 @@
 """What a person looks at: a contact sheet and an HTML report, made from run folders alone."""
 
-from neatfool.report.gallery import gallery
-from neatfool.report.html import write_report, write_run_pages
+from neatfool.report.gallery import write_gallery
+from neatfool.report.page import write_report, write_run_pages
 
-__all__ = ["gallery", "write_report", "write_run_pages"]
+__all__ = ["write_gallery", "write_report", "write_run_pages"]

@@ -58,7 +58,7 @@ class _Layout:
         return self.margin + column * (self.tile + self.gap), self.header + row * self.row
 
 
-def gallery(run: RunFolder, out: Path) -> None:
+def write_gallery(run: RunFolder, out: Path) -> None:
     """Write a contact sheet of every elite, in class order, labelled with class name and confidence.
 
     Small images are enlarged by whole factors without smoothing, large ones reduced to thumbnails. A sheet that would

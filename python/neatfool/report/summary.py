@@ -1,12 +1,14 @@
 """A run in numbers, read from its folder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from neatfool.runs import Elite, RunFolder, setting_name
+
+_ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def summarise(run: RunFolder) -> Summary:
     Raises:
         RunError: a file of the run is damaged.
     """
-    elites = run.elites()
+    elites = [replace(elite, confidence=as_fraction(elite.confidence)) for elite in run.elites()]
     metrics = run.metrics()
     confidence = np.array([elite.confidence for elite in elites])
     filled = len(elites) > 0
@@ -68,6 +70,11 @@ def summarise(run: RunFolder) -> Summary:
         over_9999=int((confidence >= 0.9999).sum()),
         metrics=metrics,
     )
+
+
+def as_fraction(value: float) -> float:
+    """The value, but 1 if it exceeds 1 by no more than the rounding errors of a sum of float32."""
+    return 1.0 if 1 < value <= 1 + _ROUNDING else value
 
 
 def _last_count(metrics: Sequence[dict[str, Any]], key: str) -> int | None:

@@ -7,7 +7,18 @@ from neatfool.search.judge import FunctionJudge, Judge, StreamingJudge
 from neatfool.search.lineage import Birth, Lineage
 from neatfool.search.objective import Confidence, Objective, register_objective
 from neatfool.search.presets import PRESETS
-from neatfool.search.run import Run, as_judge, chosen_classes, evolve, load_judge, load_run, load_search, ranges, resume
+from neatfool.search.run import (
+    Run,
+    as_judge,
+    as_run,
+    chosen_classes,
+    evolve,
+    load_judge,
+    load_run,
+    load_search,
+    ranges,
+    resume,
+)
 from neatfool.search.search import Search
 from neatfool.search.strategies import MapElites, MapElitesStrategy, Neat
 from neatfool.search.strategy import (
@@ -42,6 +53,7 @@ __all__ = [
     "StrategySettings",
     "StreamingJudge",
     "as_judge",
+    "as_run",
     "build_config",
     "chosen_classes",
     "confidence_statistics",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from neatfool.classifiers import find_class
 from neatfool.encodings import Arrays, Population
 from neatfool.errors import ModelError, RunError
-from neatfool.figures.gallery import gallery_html
+from neatfool.figures.notebook import gallery_html
 from neatfool.runs import expect
 from neatfool.shared.pixels import for_looking
 from neatfool.shared.text import percent

@@ -351,6 +351,22 @@ def load_run(folder: RunFolder, *, judge: Judge | None = None, begun: bool = Tru
     return Run(config, judge, search, folder=folder, metrics=rows, seconds=seconds)
 
 
+def as_run(source: Run | RunFolder | Path | str, *, judge: Judge | None = None) -> Run:
+    """A run as it is, or the one in a folder.
+
+    Args:
+        source: the run or its folder.
+        judge: what it was begun with, where `load_classifier` cannot find it by name.
+
+    Raises:
+        ModelError: the classifier cannot be loaded.
+        RunError: the folder is damaged, was not made by `evolve`, or belongs to another classifier.
+    """
+    if isinstance(source, Run):
+        return source
+    return load_run(source if isinstance(source, RunFolder) else RunFolder.open(Path(source)), judge=judge)
+
+
 def load_search(folder: RunFolder, *, begun: bool = True) -> tuple[EvolveConfig, Search, float]:
     """Settings, search and seconds of a run folder, without its judge.
 

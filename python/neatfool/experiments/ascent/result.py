@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neatfool.experiments.ascent.settings import AscentConfig
-from neatfool.figures.gallery import gallery_html
+from neatfool.figures.notebook import gallery_html
 from neatfool.runs import RunFolder
 from neatfool.search import confidence_statistics
 from neatfool.shared.pixels import for_looking

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from neatfool.classifiers import Classifier
 from neatfool.errors import DataError
-from neatfool.experiments.diversity.rank_correlation import overlap
+from neatfool.experiments.diversity.distances import overlap
 
 _MAX_BYTES = 64 * 2**20
 

@@ -1,24 +1,25 @@
-"""How probable a generative classifier finds images, on one picture and on a page: a histogram for each kind of image."""
+"""The figures of the hypothesis: how probable images are, and how far evolution against the classifier got."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from neatfool.experiments.hypothesis.measure import Attack, Hypothesis, ImageGroup, Kind
-from neatfool.figures.charts import svg_path, thinned
-from neatfool.figures.page import write_html
-from neatfool.figures.tiles import INK, PALE_INK, PAPER, canvas, font, picture_uri, shorten, write_png
+from neatfool.figures.charts import WIDTH, Line, count_ticks, draw_histogram, line_chart, thinned
+from neatfool.figures.sheet import Sheet
 from neatfool.shared.text import percent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from neatfool.experiments.hypothesis.result import Attack, Hypothesis, ImageGroup, Kind
 
 LOWEST, HIGHEST, BINS = 1.0, 25.0, 150
 """The horizontal axis, in bits per dimension on a logarithmic scale, and the histogram's bins."""
 TICKS = (1, 2, 5, 10, 20)
-SHOWN = 10
 
 HEADINGS: dict[Kind, str] = {
     "real": "Real digits, not used for the thresholds",
@@ -26,37 +27,14 @@ HEADINGS: dict[Kind, str] = {
     "control": "Controls",
     "attack": "Evolved to fool the generative classifier itself",
 }
-COLOURS: dict[Kind, str] = {"real": "#2c8a4b", "evolved": "#c2410c", "control": "#5b6472", "attack": "#7c3aed"}
+DEFENCE_NAMES = {"none": "no rejection", "low": "one-sided rejection", "typical": "two-sided rejection"}
 
-_RULE, _ACCEPTED, _REJECTED = "#d8dade", "#e9f5ec", "#b91c1c"
-_MARGIN, _ROW, _HEADING, _THUMB = 36, 54, 40, 42
-_NAME, _STRIP, _PLOT, _NUMBER = 320, 5 * 46, 560, 112
-
-
-@dataclass(frozen=True)
-class Row:
-    """One kind of image on the figure.
-
-    Attributes:
-        group: the images.
-        heights: of the histogram's bars, in [0, 1], the highest 1; float64 (BINS,).
-        sure: the median confidence, in the class evolved for where there is one.
-    """
-
-    group: ImageGroup
-    heights: NDArray[np.float64]
-    sure: float
-
-    @property
-    def path(self) -> str:
-        """The histogram as SVG path data in a box of BINS x 1, the baseline at 1."""
-        return "".join(f"M{index} 1v{-height:.3f}h1V1z" for index, height in enumerate(self.heights) if height > 0)
-
-    @property
-    def picture(self) -> str:
-        """Examples side by side as a data URI."""
-        examples = Image.fromarray(strip(self.group, SHOWN))
-        return picture_uri(examples, examples.width)
+_COLOURS: dict[Kind, str] = {"real": "c3", "evolved": "c2", "control": "c0", "attack": "c4"}
+_ACCEPTED, _REJECTED = "c3", "c5"
+_HEAD, _HEADING, _ROW, _FOOT = 40, 38, 44, 62
+_STRIP, _PLOT, _NUMBER = 150, 270, 78
+_PLOT_LEFT = WIDTH - 3 * _NUMBER - _PLOT
+_STRIP_LEFT = _PLOT_LEFT - _STRIP - 18
 
 
 def position(bits: float) -> float:
@@ -65,24 +43,14 @@ def position(bits: float) -> float:
     return float(np.log(clipped / LOWEST) / np.log(HIGHEST / LOWEST))
 
 
-def sections(result: Hypothesis) -> list[tuple[Kind, list[Row]]]:
-    """The figure's rows under their headings."""
-    groups = [*result.groups, *(attack.group for attack in result.attacks)]
-    found = [(kind, [row_of(group) for group in groups if group.kind == kind]) for kind in HEADINGS]
-    return [(kind, rows) for kind, rows in found if rows]
+def histogram(group: ImageGroup) -> NDArray[np.int64]:
+    """How many images lie in each of `BINS` equal parts of the axis; those beyond it count in its first or last."""
+    counts, _ = np.histogram([position(bits) for bits in group.bits], bins=BINS, range=(0, 1))
+    return counts.astype(np.int64)
 
 
-def row_of(group: ImageGroup) -> Row:
-    """One row of the figure."""
-    bins = [min(int(position(bits) * BINS), BINS - 1) for bits in group.bits]
-    counts = np.bincount(bins, minlength=BINS)
-    summary = group.summary()
-    sure = summary.get("median_confidence_in_target", summary["median_confidence"])
-    return Row(group, counts / counts.max(), float(sure))
-
-
-def strip(group: ImageGroup, count: int) -> NDArray[np.uint8]:
-    """Up to `count` of a group's images side by side, uint8 (28, 30 count - 2).
+def examples(group: ImageGroup, count: int) -> Image.Image:
+    """Up to `count` of a group's images side by side, two pixels apart.
 
     Evolved images in class order; of all others some from the least to the most probable.
     """
@@ -91,120 +59,73 @@ def strip(group: ImageGroup, count: int) -> NDArray[np.uint8]:
         order = np.argsort(group.log_likelihood, kind="stable")
     chosen = order[np.linspace(0, len(order) - 1, min(count, len(order))).astype(int)]
     padded = np.pad(group.images[chosen, 0], ((0, 0), (0, 0), (0, 2)), constant_values=255)
-    return np.ascontiguousarray(np.concatenate(list(padded), axis=1)[:, :-2])
+    return Image.fromarray(np.ascontiguousarray(np.concatenate(list(padded), axis=1)[:, :-2]))
 
 
-def draw_figure(result: Hypothesis, out: Path) -> None:
-    """Writes the figure as PNG.
-
-    Raises:
-        RunError: it cannot be written.
-    """
-    parts = sections(result)
-    rows = sum(len(rows) for _, rows in parts)
-    top = _MARGIN + 92
-    width = 2 * _MARGIN + _NAME + _STRIP + _PLOT + 3 * _NUMBER
-    height = top + rows * _ROW + len(parts) * _HEADING + 70 + _MARGIN
-    sheet, draw = canvas(width, height, PAPER)
-    plot = _MARGIN + _NAME + _STRIP
-    bottom = height - _MARGIN - 58
-    draw.text((_MARGIN, _MARGIN - 10), "How probable is it that this is a digit?", INK, font(26))
-    draw.text((_MARGIN, _MARGIN + 28), subtitle(result), PALE_INK, font(15))
-    for number, words in enumerate(("rejected,\none-sided", "rejected,\ntwo-sided", "median\nconfidence")):
-        place = (plot + _PLOT + (number + 1) * _NUMBER, top - 42)
-        draw.text(place, words, PALE_INK, font(13), "ra", align="right")
-    low, typical_low, typical_high = (plot + _PLOT * place for place in bounds(result))
-    draw.rectangle((typical_high, top, typical_low, bottom), _ACCEPTED)
-    for tick in TICKS:
-        x = plot + _PLOT * position(tick)
-        draw.line((x, top, x, bottom), _RULE)
-        draw.text((x, bottom + 6), f"{tick:g}", PALE_INK, font(13), "ma")
-    middle = plot + _PLOT / 2
-    draw.text((middle, bottom + 26), "bits per dimension, -log2 p(x) / 784", PALE_INK, font(13), "ma")
-    draw.text((middle, bottom + 44), NOTE, PALE_INK, font(13), "ma")
-    y = top
-    for kind, members in parts:
-        draw.text((_MARGIN, y + 12), HEADINGS[kind], COLOURS[kind], font(15))
-        y += _HEADING
-        for row in members:
-            _draw_row(sheet, draw, row, y, plot)
-            y += _ROW
-    draw.line((low, top, low, bottom), _REJECTED, 2)
-    write_png(sheet, out)
-
-
-NOTE = "green: accepted by the two-sided test; right of the red line: rejected by the one-sided test"
-
-
-def bounds(result: Hypothesis) -> tuple[float, float, float]:
-    """The thresholds' places on the axis."""
+def draw_groups(result: Hypothesis) -> Figure:
+    """A histogram of bits per dimension for each kind of image, with examples and the shares that are rejected."""
+    groups = [(group.name, group) for group in result.groups]
+    groups += [(_name(attack), attack.group) for attack in result.attacks]
+    kinds = [kind for kind in HEADINGS if any(group.kind == kind for _, group in groups)]
+    bottom = _HEAD + len(kinds) * _HEADING + len(groups) * _ROW
+    sheet = Sheet(WIDTH, bottom + _FOOT)
+    for number, words in enumerate((("rejected,", "one-sided"), ("rejected,", "two-sided"), ("median", "confidence"))):
+        for line, word in enumerate(words):
+            right = WIDTH - (2 - number) * _NUMBER
+            sheet.text(right, 10 + 14 * line, word, size=10.5, colour="muted", align="right")
     low, typical_low, typical_high = (
-        position(values["bits_per_dimension"]) for values in result.summary()["thresholds"].values()
+        _PLOT_LEFT + _PLOT * position(values["bits_per_dimension"])
+        for values in result.summary()["thresholds"].values()
     )
-    return low, typical_low, typical_high
+    sheet.box(typical_high, _HEAD, typical_low - typical_high, bottom - _HEAD, _ACCEPTED, alpha=0.12)
+    for tick in TICKS:
+        x = _PLOT_LEFT + _PLOT * position(tick)
+        sheet.line((x, x), (_HEAD, bottom), "rule")
+        sheet.text(x, bottom + 12, f"{tick:g}", size=11, colour="muted", align="center")
+    sheet.line((low, low), (_HEAD, bottom), _REJECTED, width=1.5)
+    middle = _PLOT_LEFT + _PLOT / 2
+    sheet.text(middle, bottom + 30, "bits per dimension, -log2 p(x) / 784", size=11, colour="muted", align="center")
+    note = "shaded: accepted by the two-sided test; right of the line: rejected by the one-sided test"
+    sheet.text(WIDTH, bottom + 50, note, size=11, colour="muted", align="right")
+    top = float(_HEAD)
+    for kind in kinds:
+        sheet.text(0, top + 22, HEADINGS[kind], size=13, colour=_COLOURS[kind], bold=True)
+        top += _HEADING
+        for name, group in groups:
+            if group.kind == kind:
+                _add_group(sheet, top, name, group)
+                top += _ROW
+    return sheet.figure
 
 
-def subtitle(result: Hypothesis) -> str:
-    """What the classifier does with real digits, in words."""
-    digits = result.digits
-    return (
-        f"density-mnist: {percent(result.accuracy)} of the test digits classified correctly, "
-        f"{digits.bits.mean():.3f} bits per dimension; of {len(digits.images):,} digits unseen by the thresholds the "
-        f"one-sided test rejects {percent(digits.rejected_low)}, the two-sided {percent(digits.rejected_typical)}"
-    )
+def draw_attacks(attacks: tuple[Attack, ...]) -> Figure:
+    """The median confidence in the course of each attack, as the search saw it."""
+    lines = []
+    for attack in attacks:
+        evaluations, confidence = attack.curve[thinned(len(attack.curve))].T
+        lines.append(Line(f"{_name(attack)}: {percent(confidence[-1])}", evaluations, confidence))
+    end = max(float(attack.curve[-1, 0]) for attack in attacks)
+    return line_chart(lines, x_ticks=count_ticks(end), x_label="evaluations")
 
 
-def write_page(result: Hypothesis, out: Path) -> None:
-    """Writes a self-contained HTML page: figure, tables, and all images evolved.
-
-    Raises:
-        RunError: it cannot be written.
-    """
-    low, typical_low, typical_high = bounds(result)
-    write_html(
-        Path(__file__).parent / "page.html.j2",
-        out,
-        result=result,
-        subtitle=subtitle(result),
-        sections=sections(result),
-        headings=HEADINGS,
-        colours=COLOURS,
-        bins=BINS,
-        ticks=[(f"{tick:g}", position(tick)) for tick in TICKS],
-        low=low,
-        typical=(typical_high, typical_low),
-        note=NOTE,
-        attacks=[(attack, curve(attack)) for attack in result.attacks],
-        median=np.median,
-    )
+def _name(attack: Attack) -> str:
+    return f"{attack.encoding}, {DEFENCE_NAMES[attack.defence]}"
 
 
-def curve(attack: Attack) -> str:
-    """An attack's median confidence over its evaluations as SVG path data; see `svg_path`."""
-    end = max(float(attack.curve[-1, 0]), 1.0)
-    points = (attack.curve[index] for index in thinned(len(attack.curve)))
-    return svg_path((evaluations / end, median) for evaluations, median in points)
-
-
-def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: Row, y: int, plot: float) -> None:
-    middle = y + _ROW // 2
-    group = row.group
-    name = shorten(group.name, font(14), _NAME - 8)
-    draw.text((_MARGIN, middle - 16), name, INK, font(14))
+def _add_group(sheet: Sheet, top: float, name: str, group: ImageGroup) -> None:
+    middle, summary = top + _ROW / 2, group.summary()
+    sheet.text(0, middle - 7, name, size=12, room=_STRIP_LEFT - 26)
     count = f"{len(group.images):,} image{'s' if len(group.images) != 1 else ''}"
-    draw.text((_MARGIN, middle + 2), count, PALE_INK, font(12))
-    examples = Image.fromarray(strip(group, 5))
-    larger = examples.resize((round(examples.width * _THUMB / 28), _THUMB), Image.Resampling.LANCZOS)
-    left, above = _MARGIN + _NAME, middle - _THUMB // 2
-    sheet.paste(larger, (left, above))
-    # So that white images do not vanish on the white page.
-    draw.rectangle((left - 1, above - 1, left + larger.width, above + _THUMB), outline=_RULE)
-    base = y + _ROW - 6
-    draw.line((plot, base, plot + _PLOT, base), _RULE)
-    for index, height in enumerate(row.heights):
-        if height > 0:
-            start, end = (plot + _PLOT * edge / BINS for edge in (index, index + 1))
-            draw.rectangle((start, base - max(height * (_ROW - 12), 2), end - 1, base), COLOURS[group.kind])
-    numbers = (percent(group.rejected_low), percent(group.rejected_typical), percent(row.sure))
-    for number, words in enumerate(numbers):
-        draw.text((plot + _PLOT + (number + 1) * _NUMBER, middle - 8), words, INK, font(14), "ra")
+    detail = f"{count}, median {summary['median_bits_per_dimension']:.3g} bits"
+    sheet.text(0, middle + 9, detail, size=10.5, colour="muted", room=_STRIP_LEFT - 26)
+    strip = examples(group, 5)
+    scale = _STRIP / 148  # of five images
+    wide, tall = strip.width * scale, strip.height * scale
+    sheet.picture(strip, _STRIP_LEFT, middle - wide / 2, wide)
+    # So that white images do not vanish on a white page.
+    sheet.box(_STRIP_LEFT, middle - tall / 2, wide, tall, None, outline="rule")
+    axes = sheet.plot(_PLOT_LEFT, top + 6, _PLOT, _ROW - 10)
+    draw_histogram(axes, np.linspace(0, 1, BINS + 1), histogram(group), _COLOURS[group.kind])
+    sure = summary.get("median_confidence_in_target", summary["median_confidence"])
+    for number, share in enumerate((group.rejected_low, group.rejected_typical, sure)):
+        sheet.text(WIDTH - (2 - number) * _NUMBER, middle, percent(share), size=12, align="right")

@@ -20,6 +20,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.signal import correlate
 
 from neatfool import _core
 from neatfool.encodings import CppnPopulation
@@ -138,7 +140,10 @@ def copies_in_image(picture: NDArray[np.uint8], *, min_copies: int) -> Copies | 
     if len(vectors) == 1:
         # A stripe at the picture's edge may lack a part of its width, one in a corner most of its length.
         narrowest = (1 - 1.5 / np.linalg.norm(vectors[0])) - 1e-9
-        complete = (_spans(cells, phase[0] - whole[0]) >= narrowest) & (areas >= 0.5 * areas.max())
+        across = phase[0] - whole[0]
+        numbered = np.arange(len(areas))
+        spans = ndimage.maximum(across, cells, numbered) - ndimage.minimum(across, cells, numbered)
+        complete = (spans >= narrowest) & (areas >= 0.5 * areas.max())
     else:
         complete = areas >= 0.9 * abs(np.linalg.det(vectors))
     labels, count = _keep_alike(picture.astype(np.float64), np.where(complete[cells], cells, -1), places)
@@ -148,15 +153,6 @@ def copies_in_image(picture: NDArray[np.uint8], *, min_copies: int) -> Copies | 
     found = " and ".join(f"({vector[1]:.0f}, {vector[0]:.0f})" for vector in vectors)
     why = f"the autocorrelation peaks at a shift of {found} pixels"
     return Copies(count, labels, _mean_colours(picture, cells), "image", why, float(lengths.min()))
-
-
-def _spans(cells: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The difference of the largest and smallest value in each cell."""
-    largest: NDArray[np.float64] = np.full(int(cells.max()) + 1, -np.inf)
-    smallest: NDArray[np.float64] = np.full(len(largest), np.inf)
-    np.maximum.at(largest, cells, values)
-    np.minimum.at(smallest, cells, values)
-    return np.subtract(largest, smallest)
 
 
 def _keep_alike(
@@ -231,9 +227,12 @@ def _lattice(picture: NDArray[np.uint8]) -> NDArray[np.float64] | None:
     similarity = _autocorrelation(picture)
     rows, columns = height // 2, width // 2  # shifts by more leave too little to compare
     similarity = similarity[height - 1 - rows : height + rows, width - 1 - columns : width + columns]
-    lobe = _lobe(similarity >= _PEAK, rows, columns)
+    high = similarity >= _PEAK
+    parts, _ = ndimage.label(high, structure=np.ones((3, 3)))
+    lobe = parts == parts[rows, columns]  # the part around the shift of 0
     dy, dx = np.mgrid[-rows : rows + 1, -columns : columns + 1]
-    peaks = _peaks(similarity) & ~lobe & (similarity >= _PEAK) & (np.hypot(dy, dx) >= _SMALLEST_PERIOD)
+    highest = similarity == ndimage.maximum_filter(similarity, size=5)
+    peaks = highest & high & ~lobe & (np.hypot(dy, dx) >= _SMALLEST_PERIOD)
     if not peaks.any():
         return None
     peaks &= similarity >= 0.9 * similarity[peaks].max()
@@ -262,43 +261,11 @@ def _autocorrelation(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
     Returns:
         Shape (2 H - 1, 2 W - 1); the shift of 0 is at (H - 1, W - 1).
     """
-    height, width = picture.shape[1:]
-    padded = (2 * height - 1, 2 * width - 1)
     centred = picture - picture.mean((1, 2), keepdims=True)
-
-    def correlate(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-        spectrum = np.fft.rfft2(a, padded) * np.conj(np.fft.rfft2(b, padded))
-        result: NDArray[np.float64] = np.fft.irfft2(spectrum, padded)
-        return np.fft.fftshift(result, (-2, -1))
-
-    product = sum(correlate(channel, channel) for channel in centred)
-    energy = correlate((centred**2).sum(0), np.ones((height, width)))
+    product = sum(correlate(channel, channel, method="fft") for channel in centred)
+    energy = correlate((centred**2).sum(0), np.ones(picture.shape[1:]), method="fft")
     norm = np.sqrt(np.maximum(energy, 0) * np.maximum(energy[::-1, ::-1], 0))
-    return np.where(norm > 1e-6 * height * width, product / np.maximum(norm, 1e-12), 0.0)
-
-
-def _lobe(high: NDArray[np.bool_], row: int, column: int) -> NDArray[np.bool_]:
-    """The connected part of `high` around one place."""
-    lobe = np.zeros_like(high)
-    lobe[row, column] = True
-    while True:
-        grown = lobe.copy()
-        grown[1:] |= lobe[:-1]
-        grown[:-1] |= lobe[1:]
-        grown[:, 1:] |= grown[:, :-1]
-        grown[:, :-1] |= grown[:, 1:]
-        grown = (grown & high) | lobe
-        if (grown == lobe).all():
-            return lobe
-        lobe = grown
-
-
-def _peaks(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Places that no place within two steps exceeds."""
-    padded = np.pad(values, 2, constant_values=-np.inf)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5))
-    peaks: NDArray[np.bool_] = values >= windows.max((2, 3))
-    return peaks
+    return np.where(norm > 1e-6 * picture[0].size, product / np.maximum(norm, 1e-12), 0.0)
 
 
 def _mean_colours(picture: NDArray[np.uint8], cells: NDArray[np.int64]) -> NDArray[np.uint8]:

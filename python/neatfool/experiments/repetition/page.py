@@ -1,97 +1,76 @@
-"""What the repeated-elements experiment leaves in a folder: numbers, a figure and a page."""
+"""The page of the repeated-elements experiment."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
 
 from neatfool.experiments.repetition.figure import (
-    draw_figure,
-    median_curve,
-    short_percent,
+    LEGEND,
+    draw_curve,
+    draw_medians,
     showcase,
     strip_levels,
-    subtitle,
 )
-from neatfool.experiments.repetition.measure import SHARES, ClassRepetition, RepetitionResult
-from neatfool.figures.charts import svg_path
+from neatfool.figures.output import inline_svg
 from neatfool.figures.page import SMALL_SIDE, write_html
 from neatfool.figures.tiles import as_picture, picture_uri
-from neatfool.shared.files import make_folder, write_json
 
-MOST_STRIPS = 80
-_COLUMNS = 7
-_SIDE = 112
+if TYPE_CHECKING:
+    from neatfool.experiments.repetition.result import ClassRepetition, RepetitionResult
+
+MOST_STRIPS = 40
+_COLUMNS, _SIDE = 7, 112
 
 
 @dataclass(frozen=True)
-class _Tile:
+class Tile:
+    """A picture with so many copies left, and the confidence in it."""
+
     source: str
     level: int
     confidence: float
 
 
 @dataclass(frozen=True)
-class _Curve:
-    label: str
-    count: int
-    copies: str
-    control: str
+class Strip:
+    """One elite with fewer and fewer copies."""
 
-
-@dataclass(frozen=True)
-class _Strip:
     one: ClassRepetition
-    tiles: list[_Tile]
-    copies: str
-    control: str
+    tiles: list[Tile]
+    curve: Markup
 
 
-def write_repetition(result: RepetitionResult, out: Path) -> None:
-    """Writes repetition.json, repetition.png and repetition.html into a folder, made if it does not exist.
+def write_page(result: RepetitionResult, out: Path) -> None:
+    """Writes a self-contained HTML page.
 
     Raises:
-        RunError: something cannot be written.
+        RunError: it cannot be written.
     """
-    make_folder(out)
-    write_json(out / "repetition.json", result.summary())
-    draw_figure(result, out / "repetition.png")
+    parts = (("All elites with copies", result.classes), ("Those of at least 50 % with all copies", result.sure))
     write_html(
         Path(__file__).parent / "page.html.j2",
-        out / "repetition.html",
+        out,
         result=result,
         summary=result.summary(),
-        subtitle=subtitle(result),
-        curves=[
-            _curve("all elites with copies", result.classes),
-            _curve("those of at least 50 % with all copies", result.sure),
+        subtitle=result.subtitle,
+        medians=[
+            (f"{title} ({len(classes):,})", inline_svg(draw_medians(classes), f"Median confidence by copies: {title}"))
+            for title, classes in parts
+            if classes
         ],
+        legend=LEGEND,
         strips=[_strip(one) for one in showcase(result, MOST_STRIPS)],
-        short_percent=short_percent,
         small_side=SMALL_SIDE,
     )
 
 
-def _curve(label: str, classes: Sequence[ClassRepetition]) -> _Curve | None:
-    """The medians over some classes; None over no class."""
-    if not classes:
-        return None
-    copies, control = (
-        svg_path(zip(SHARES, median_curve(classes, control=control), strict=True)) for control in (False, True)
-    )
-    return _Curve(label, len(classes), copies, control)
-
-
-def _strip(one: ClassRepetition) -> _Strip:
+def _strip(one: ClassRepetition) -> Strip:
     tiles = [
-        _Tile(
-            source=picture_uri(as_picture(one.with_copies(level)), _SIDE),
-            level=level,
-            confidence=float(one.confidences[0, one.levels.tolist().index(level)]),
-        )
+        Tile(picture_uri(as_picture(one.with_copies(level)), _SIDE), level, one.confidence_of_picture(level))
         for level in strip_levels(one, _COLUMNS)
     ]
-    shares = one.levels / one.copies.count
-    copies, control = (svg_path(zip(shares, values, strict=True)) for values in (one.confidence, one.control))
-    return _Strip(one, tiles, copies, control)
+    return Strip(one, tiles, inline_svg(draw_curve(one), f"Confidence in {one.class_name} by copies"))

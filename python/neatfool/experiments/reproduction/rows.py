@@ -307,7 +307,7 @@ def _diversity(context: Context, first: str, preset: str) -> Outcome:
         for number in range(1, context.config.amount.seeds)
     ]
     result = diversity(runs, seed=context.config.seed, progress=context.tell("comparing"))
-    result.write(context.out / "row-10", draw_elite_map=False)
+    result.write(context.out / "row-10", elite_map=False)
     one = result.summary()
     same = one["distances"]["pixels"]
     related = [entry for entry in one["related_classes"] if entry["rho"] is not None]

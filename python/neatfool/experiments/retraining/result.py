@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from neatfool.classifiers import Classifier
 from neatfool.experiments.retraining.settings import RetrainConfig
 from neatfool.experiments.retraining.state import weights_name
-from neatfool.figures.gallery import gallery_html
+from neatfool.figures.notebook import gallery_html
 from neatfool.runs import RunFolder
 from neatfool.shared.pixels import for_looking
 from neatfool.shared.text import percent

@@ -5,18 +5,18 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import tomli_w
+from markupsafe import Markup
 from PIL import Image
 
-from neatfool.figures.charts import HEIGHT, WIDTH, Chart, Series, chart
+from neatfool.figures.output import inline_svg
 from neatfool.figures.page import SMALL_SIDE, write_html
 from neatfool.figures.tiles import picture_uri
-from neatfool.report.gallery import gallery
+from neatfool.report.figure import draw_comparison, draw_run
+from neatfool.report.gallery import write_gallery
 from neatfool.report.summary import Summary, summarise
 from neatfool.runs import Elite, RunFolder
-from neatfool.shared.text import percent
 
 MOST_WHOLE_IMAGES = 40
 MOST_LARGE_THUMBNAILS = 1200
@@ -36,7 +36,7 @@ class _Section:
     """One run on the page."""
 
     summary: Summary
-    chart: Chart | None
+    chart: Markup | None
     tiles: list[_Tile]
     image_shape: tuple[int, int, int]
     pixelated: bool
@@ -66,15 +66,12 @@ def write_report(runs: Sequence[RunFolder], out: Path) -> None:
     sections = [
         _section(run, summary, _thumbnail_side(images), out) for run, summary in zip(runs, summaries, strict=True)
     ]
-    comparison = chart([Series(s.name, s.metrics, "median_confidence") for s in summaries]) if len(runs) > 1 else None
+    comparison = draw_comparison(summaries) if len(runs) > 1 else None
     write_html(
         Path(__file__).parent / "page.html.j2",
         out,
         sections=sections,
-        comparison=comparison,
-        width=WIDTH,
-        height=HEIGHT,
-        points=_points,
+        comparison=inline_svg(comparison, "Median confidence in the course of the runs") if comparison else None,
     )
 
 
@@ -84,7 +81,7 @@ def write_run_pages(run: RunFolder) -> None:
     Raises:
         RunError: a file of the run is damaged, or a page cannot be written.
     """
-    gallery(run, run.path / "gallery.png")
+    write_gallery(run, run.path / "gallery.png")
     write_report([run], run.path / "report.html")
 
 
@@ -99,15 +96,10 @@ def _section(run: RunFolder, summary: Summary, side: int, out: Path) -> _Section
     manifest = run.manifest
     beside = out.parent.resolve() == run.path.resolve()
     classes = len(summary.elites) or len(manifest.class_names)
+    chart = draw_run(summary, classes)
     return _Section(
         summary=summary,
-        chart=chart(
-            [
-                Series("Median confidence", summary.metrics, "median_confidence"),
-                Series("Mean confidence", summary.metrics, "mean_confidence"),
-                Series("Classes ≥ 99 %", summary.metrics, "classes_over_99", whole=classes),
-            ]
-        ),
+        chart=inline_svg(chart, "Confidence in the course of the run") if chart else None,
         tiles=[_tile(run, elite, side, beside) for elite in summary.elites],
         image_shape=manifest.image_shape,
         pixelated=max(manifest.image_shape[1:]) <= SMALL_SIDE,
@@ -137,9 +129,3 @@ def _tile(run: RunFolder, elite: Elite, side: int, beside: bool) -> _Tile:
     picture = Image.fromarray(run.image(elite.class_index))
     link = elite.image_path.relative_to(run.path).as_posix() if beside else None
     return _Tile(elite, picture_uri(picture, side), link)
-
-
-def _points(drawn: Chart) -> str:
-    """The chart's values for the page's script."""
-    lines: list[Any] = [[[x, percent(value)] for x, value in line.points] for line in drawn.lines]
-    return json.dumps(lines, separators=(",", ":"))

@@ -12,17 +12,13 @@ from PIL import Image
 
 from neatfool import RunFolder, load_classifier
 from neatfool.cli import run
-from neatfool.errors import RunError
-from neatfool.experiments.hypothesis import measure as generative
-from neatfool.experiments.hypothesis.figure import BINS, position, row_of
-from neatfool.experiments.hypothesis.measure import ImageGroup, controls, run_images
+from neatfool.errors import ConfigError, RunError
+from neatfool.experiments.hypothesis import hypothesis
+from neatfool.experiments.hypothesis.figure import BINS, histogram, position
+from neatfool.experiments.hypothesis.images import control_images, run_images
+from neatfool.experiments.hypothesis.result import ImageGroup
 from neatfool.models.density import Thresholds
 from neatfool.search import evolve
-
-
-@pytest.fixture(autouse=True)
-def few_controls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generative, "CONTROL_IMAGES", 6)
 
 
 def group(log_likelihood: list[float], thresholds: Thresholds, **more: object) -> ImageGroup:
@@ -51,16 +47,16 @@ def test_confidence_where_rejection_is_a_class():
 
 
 def test_the_histogram_counts_every_image_once():
-    row = row_of(group([-1500.0] * 3 + [-5000.0, -1e9], Thresholds(-60.0, -70.0, -10.0)))
-    assert (row.heights * 3).sum() == pytest.approx(5)
-    assert row.heights.max() == 1
-    assert row.heights[-1] == pytest.approx(1 / 3)  # beyond the axis, so in its last bin
-    assert row.heights[int(position(1500 / 784 / math.log(2)) * BINS)] == 1
+    counts = histogram(group([-1500.0] * 3 + [-5000.0, -1e9], Thresholds(-60.0, -70.0, -10.0)))
+    assert counts.shape == (BINS,)
+    assert counts.sum() == 5
+    assert counts[-1] == 1  # beyond the axis, so in its last bin
+    assert counts[int(position(1500 / 784 / math.log(2)) * BINS)] == 3
 
 
 def test_controls_are_what_they_are_called():
     digits = np.random.default_rng(0).integers(0, 256, (6, 1, 28, 28), dtype=np.uint8)
-    made = controls(digits, seed=1)
+    made = control_images(digits, count=6, seed=1)
     assert not made["black"].any()
     assert (made["digits, inverted"] + digits == 255).all()
     assert (made["digits, a quarter turn"][2, 0, 0] == digits[2, 0, :, -1]).all()
@@ -69,8 +65,18 @@ def test_controls_are_what_they_are_called():
     assert not (shuffled == digits).all((1, 2, 3)).any()
     assert all((image == image[0, 0, 0]).all() for image in made["one gray all over"])
     assert {name: len(images) for name, images in made.items()}["uniform noise"] == 6
-    again = controls(digits, seed=1)
+    again = control_images(digits, count=6, seed=1)
     assert all((images == again[name]).all() for name, images in made.items())
+
+
+def test_wrong_settings_and_folders_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="temperature must be above 0"):
+        hypothesis(data=tmp_path, out=tmp_path / "out", temperature=0)
+    with pytest.raises(ConfigError, match="controls must be at least 1"):
+        hypothesis(data=tmp_path, out=tmp_path / "out", controls=0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be made"):
+        hypothesis(data=tmp_path, out=tmp_path / "file" / "below")
 
 
 def test_runs_that_are_not_of_digits_are_refused(tmp_path):
@@ -154,7 +160,9 @@ def test_from_training_to_the_figure(tmp_path, capsys, monkeypatch):
     text = (tmp_path / "h" / "hypothesis.html").read_text()
     page = Page(text)
     assert "against <lenet>" not in text
-    assert page.count["svg"] == len(result["groups"]) + 2 * len(result["attacks"])
+    assert page.count["svg"] == 2
+    assert page.count["image"] == len(result["groups"]) + len(result["attacks"])  # examples of each
+    assert page.count["img"] == 10 * (1 + len(result["attacks"]))
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
 
     # The classifier it wrote has the thresholds, and its runs are ordinary runs, which a further call goes on with.
@@ -175,18 +183,28 @@ def test_interrupted_after_the_first_generation(tmp_path):
     write_digits(tmp_path, "t10k", 60)
     (tmp_path / "out").mkdir()
     seen = []
-    result = generative.hypothesis(
+    result = hypothesis(
         data=tmp_path,
         out=tmp_path / "out",
         weights="none",
         generations=3,
         batch=20,
         temperature=100,
+        controls=4,
         device="cpu",
         on_generation=seen.append,
         stop=lambda: len(seen) > 1,
     )
     assert not result.complete
+    assert {group.name: len(group.images) for group in result.groups} == {
+        "test digits": 30,
+        "black": 1,
+        "one gray all over": 255,
+        **dict.fromkeys(
+            ("uniform noise", "random CPPNs", "digits, inverted", "digits, a quarter turn", "digits, pixels shuffled"),
+            4,
+        ),
+    }
     assert len(result.attacks) == 1
     (attack,) = result.attacks
     assert attack.evaluations == 40

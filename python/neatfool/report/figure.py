@@ -1,0 +1,77 @@
+"""The charts of a report: fractions over the course of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from neatfool.figures.charts import Line, count_ticks, line_chart, thinned
+from neatfool.report.summary import Summary, as_fraction
+from neatfool.shared.text import percent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values to draw: ``rows`` of metrics, the key to read and the number its values are fractions of."""
+
+    label: str
+    rows: Sequence[dict[str, Any]]
+    key: str
+    whole: float = 1
+
+
+def draw_run(summary: Summary, classes: int) -> Figure | None:
+    """Median and mean confidence of a run and its share of classes at 99 % or more; None without metrics."""
+    return draw_course(
+        [
+            Series("Median confidence", summary.metrics, "median_confidence"),
+            Series("Mean confidence", summary.metrics, "mean_confidence"),
+            Series("Classes ≥ 99 %", summary.metrics, "classes_over_99", whole=classes),
+        ]
+    )
+
+
+def draw_comparison(summaries: Sequence[Summary]) -> Figure | None:
+    """The median confidence of several runs; None without metrics."""
+    return draw_course([Series(one.name, one.metrics, "median_confidence") for one in summaries])
+
+
+def draw_course(series: Sequence[Series]) -> Figure | None:
+    """A chart of those series that have at least two values; None when none has.
+
+    The horizontal axis counts evaluations, or generations where no row states evaluations.
+    """
+    for unit in ("evaluations", "generation"):
+        drawn = [(one.label, points) for one in series if len(points := _points(one, unit)) > 1]
+        if drawn:
+            end = max(points[-1][0] for _, points in drawn)
+            lines = [
+                Line(f"{label}  {percent(points[-1][1])}", *zip(*points, strict=True))  # type: ignore[arg-type]
+                for label, points in drawn
+            ]
+            label = "generations" if unit == "generation" else unit
+            return line_chart(lines, x_ticks=count_ticks(end), x_label=label)
+    return None
+
+
+def _points(series: Series, unit: str) -> list[tuple[int, float]]:
+    """(position, fraction) of the rows that state both, in order, thinned."""
+    points: list[tuple[int, float]] = []
+    for row in series.rows:
+        x: Any = row.get(unit)
+        value: Any = row.get(series.key)
+        if not (isinstance(x, int) and _is_number(x) and _is_number(value)):
+            continue
+        fraction = as_fraction(value / series.whole)
+        if 0 <= fraction <= 1 and x >= 0 and (not points or x > points[-1][0]):
+            points.append((x, fraction))
+    return [points[index] for index in thinned(len(points))]
+
+
+def _is_number(value: object) -> bool:
+    # The bounds shut out infinities and integers too large for a float.
+    return isinstance(value, (int, float)) and -1e15 < value < 1e15
