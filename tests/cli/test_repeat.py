@@ -9,7 +9,8 @@ import pytest
 
 import neatfool as nf
 from neatfool import _core
-from neatfool.search import ModelConfig, build_config
+from neatfool.models import ModelConfig
+from neatfool.search import build_config
 
 SIDE = 64
 LIGHT = """

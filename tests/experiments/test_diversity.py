@@ -14,12 +14,13 @@ from PIL import Image
 import neatfool as nf
 from neatfool import _core
 from neatfool.cli import run as cli
-from neatfool.experiments import DiversityResult, diversity, hierarchy_similarity
+from neatfool.experiments.diversity import DiversityResult, diversity, hierarchy_similarity
 from neatfool.experiments.diversity.distances import class_distances, connection_kinds, overlap
 from neatfool.experiments.diversity.figure import draw_distances
 from neatfool.experiments.diversity.map import embed, spread
 from neatfool.experiments.diversity.permutation import mantel
-from neatfool.search.config import EvolveConfig, ModelConfig, build_config
+from neatfool.models import ModelConfig
+from neatfool.search import EvolveConfig, build_config
 
 
 def evolve(out: Path, *, seed: int, encoding: str = "cppn", classes: str | None = None) -> nf.RunFolder:
@@ -37,7 +38,7 @@ def runs(tmp_path_factory) -> list[nf.RunFolder]:
 
 @pytest.fixture(scope="module")
 def result(runs) -> DiversityResult:
-    return diversity(runs, quadrants.classifier(), permutations=99)
+    return diversity(runs, judge=quadrants.classifier(), permutations=99)
 
 
 def test_distances_are_those_of_the_definitions(result):
@@ -108,7 +109,7 @@ def test_connections_are_counted_by_the_kinds_of_their_nodes():
 
 def test_the_same_run_twice_is_no_diversity(tmp_path):
     twins = [evolve(tmp_path / name, seed=5) for name in ("a", "b")]
-    result = diversity(twins, quadrants.classifier(), permutations=99)
+    result = diversity(twins, judge=quadrants.classifier(), permutations=99)
     for measure in ("pixels", "features", "structure"):
         np.testing.assert_allclose(result.groups(measure)["same class, different runs"], 0, atol=1e-6)
     closer, p = result.same_class["pixels"]
@@ -118,7 +119,7 @@ def test_the_same_run_twice_is_no_diversity(tmp_path):
 
 
 def test_ancestry_follows_the_lines_of_descent(result, runs):
-    from neatfool.search.run import load_search
+    from neatfool.search import load_search
 
     for run, folder in enumerate(runs):
         _, strategy, _ = load_search(folder)
@@ -137,42 +138,42 @@ def test_two_measurements_are_equal_and_leave_global_generators_alone(result, ru
     np.random.seed(1)  # noqa: NPY002
     torch.manual_seed(1)
     before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
-    again = diversity(runs, classifier, permutations=99)
+    again = diversity(runs, judge=classifier, permutations=99)
     assert again.summary() == result.summary()
     assert (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()) == before  # noqa: NPY002
 
 
 def test_direct_genomes_have_no_structure(tmp_path):
     folders = [evolve(tmp_path / str(seed), seed=seed, encoding="direct") for seed in range(2)]
-    result = diversity(folders, quadrants.classifier(), permutations=9)
+    result = diversity(folders, judge=quadrants.classifier(), permutations=9)
     assert list(result.distances) == ["pixels", "features"]
     assert result.summary()["complexity"] is None
 
 
 def test_only_common_classes_are_compared(tmp_path, runs):
     some = evolve(tmp_path / "some", seed=7, classes="2,1")
-    result = diversity([runs[0], some], quadrants.classifier(), permutations=9)
+    result = diversity([runs[0], some], judge=quadrants.classifier(), permutations=9)
     assert result.classes.tolist() == [1, 2]
     assert result.confidence[1].tolist() == [elite.confidence for elite in some.elites()]
     other = evolve(tmp_path / "other", seed=8, classes="0")
     with pytest.raises(nf.RunError, match="no class in common"):
-        diversity([some, other], quadrants.classifier())
+        diversity([some, other], judge=quadrants.classifier())
 
 
 def test_one_class_has_no_statistics_between_classes(tmp_path):
     folders = [evolve(tmp_path / str(seed), seed=seed, classes="1") for seed in range(2)]
-    summary = diversity(folders, quadrants.classifier(), permutations=9).summary()
+    summary = diversity(folders, judge=quadrants.classifier(), permutations=9).summary()
     assert summary["distances"]["pixels"]["p"] is None
     json.dumps(summary, allow_nan=False)
 
 
 def test_unfit_runs_are_refused(runs):
     with pytest.raises(nf.ConfigError, match="at least two runs"):
-        diversity(runs[:1], quadrants.classifier())
+        diversity(runs[:1], judge=quadrants.classifier())
     with pytest.raises(nf.ConfigError, match="given twice"):
-        diversity([runs[0], runs[0]], quadrants.classifier())
+        diversity([runs[0], runs[0]], judge=quadrants.classifier())
     with pytest.raises(nf.RunError, match="other weights"):
-        diversity(runs, quadrants.turned())
+        diversity(runs, judge=quadrants.turned())
 
 
 def test_equal_values_share_their_mean_rank():
@@ -251,9 +252,9 @@ def test_bad_hierarchies_are_refused(tmp_path, text, message):
 
 
 def test_related_classes_with_alike_images_correlate(runs):
-    alike = diversity(runs, quadrants.classifier(), permutations=9)
+    alike = diversity(runs, judge=quadrants.classifier(), permutations=9)
     hierarchy = -class_distances(alike.distances["pixels"], same_run=False)
-    result = diversity(runs, quadrants.classifier(), hierarchy=hierarchy, permutations=199)
+    result = diversity(runs, judge=quadrants.classifier(), hierarchy=hierarchy, permutations=199)
     found = {(one.relatedness, one.similarity, one.within): one.result for one in result.correlations}
     assert found["hierarchy", "pixels", "different runs"].rho == pytest.approx(1)
     assert ("class weights", "ancestors", "same run") in found

@@ -192,7 +192,7 @@ def test_interrupted_after_the_first_generation(tmp_path):
         temperature=100,
         controls=4,
         device="cpu",
-        on_generation=seen.append,
+        progress=seen.append,
         stop=lambda: len(seen) > 1,
     )
     assert not result.complete

@@ -15,7 +15,7 @@ import neatfool as nf
 from neatfool import _core
 from neatfool.encodings import CppnPopulation
 from neatfool.errors import ConfigError, ModelError, RunError
-from neatfool.experiments import repeat
+from neatfool.experiments.repetition import repeat
 from neatfool.experiments.repetition.copies import copies_in_genome, copies_in_image
 from neatfool.experiments.repetition.figure import draw_medians
 
@@ -37,7 +37,7 @@ def genome(outputs: dict[int, str], hidden: dict[int, str], weights: dict[tuple[
 
 
 def population(*genomes: dict, side: int = SIDE, coordinates: str = "unit") -> CppnPopulation:
-    start = nf.Cppn(coordinates=coordinates).start(1, shape=(genomes[0]["outputs"], side, side), seed=0, neat=False)
+    start = nf.Cppn(coordinates=coordinates).start(1, shape=(genomes[0]["outputs"], side, side), seed=0)
     return start.relatives(_core.CppnGenomes.from_json([json.dumps(one) for one in genomes]).arrays())
 
 
@@ -201,7 +201,7 @@ def stripes(tmp_path: Path) -> tuple[nf.RunFolder, nf.Classifier]:
 
 def test_confidence_by_copies(stripes):
     folder, model = stripes
-    result = repeat(folder, model)
+    result = repeat(folder, judge=model)
     (light,) = result.classes
     assert (light.class_index, light.class_name, light.copies.count) == (1, "light", 6)
     assert light.levels.tolist() == [0, 1, 2, 3, 4, 5, 6]
@@ -220,7 +220,7 @@ def test_confidence_by_copies(stripes):
 
 def test_only_the_copies_that_go_are_touched(stripes):
     folder, model = stripes
-    (light,) = repeat(folder, model).classes
+    (light,) = repeat(folder, judge=model).classes
     for level in range(7):
         picture = light.with_copies(level)
         gone = np.isin(light.copies.labels, light.order[: 6 - level])
@@ -261,7 +261,7 @@ def test_the_control_removes_as_large_an_area(tmp_path):
     y, x = np.mgrid[:SIDE, :SIDE] % 16 - 7.5
     folder, model = direct_run(tmp_path / "run", np.where(np.hypot(y, x) < 5, 1.0, 0.1), Greys())
     model.module.seen.clear()
-    (dots,) = repeat(folder, model, classes="light").classes
+    (dots,) = repeat(folder, judge=model, classes="light").classes
     assert dots.copies.count == 9
     # A copy's mean colour is neither that of the dots nor that of the ground: the classifier counts what is removed.
     assert (np.diff(dots.confidences) < 0).all()
@@ -272,44 +272,44 @@ def test_the_control_removes_as_large_an_area(tmp_path):
 
 def test_the_same_seed_gives_the_same_result(stripes):
     folder, model = stripes
-    first, again, other = (repeat(folder, model, seed=seed) for seed in (3, 3, 4))
+    first, again, other = (repeat(folder, judge=model, seed=seed) for seed in (3, 3, 4))
     assert first.summary() == again.summary()
     assert np.array_equal(first.classes[0].controls, again.classes[0].controls)
     assert first.summary()["classes"][0]["control"] != other.summary()["classes"][0]["control"]
     state = torch.get_rng_state()
-    repeat(folder, model)
+    repeat(folder, judge=model)
     assert torch.equal(state, torch.get_rng_state())
 
 
 def test_classes_stop_and_what_cannot_be(stripes):
     folder, model = stripes
-    assert repeat(folder, model, classes="dark").summary()["repeating"] == 0
-    assert repeat(folder, model, min_copies=7).classes == ()
-    stopped = repeat(folder, model, stop=lambda: True)
+    assert repeat(folder, judge=model, classes="dark").summary()["repeating"] == 0
+    assert repeat(folder, judge=model, min_copies=7).classes == ()
+    stopped = repeat(folder, judge=model, stop=lambda: True)
     assert (stopped.complete, stopped.elites, stopped.summary()["rising"]) == (False, 0, None)
     with pytest.raises(ConfigError, match="at least 2"):
-        repeat(folder, model, min_copies=1)
+        repeat(folder, judge=model, min_copies=1)
     with pytest.raises(ConfigError, match="orders"):
-        repeat(folder, model, orders=0)
+        repeat(folder, judge=model, orders=0)
     with pytest.raises(ModelError, match="no class"):
-        repeat(folder, model, classes="sky")
+        repeat(folder, judge=model, classes="sky")
     with torch.no_grad():
         model.module.scale += 1
     with pytest.raises(RunError, match="other weights"):
-        repeat(folder, model)
+        repeat(folder, judge=model)
 
 
 def test_direct_elites_are_searched_in_the_picture(tmp_path):
     y, x = unit()
     folder, model = direct_run(tmp_path / "run", np.abs(np.sin(10 * x + 0 * y)), Stripes())
-    (light,) = repeat(folder, model, classes="light").classes
+    (light,) = repeat(folder, judge=model, classes="light").classes
     assert light.copies.way == "image"
     assert light.copies.count == 5
 
 
 def test_figure_page_and_numbers(stripes, tmp_path):
     folder, model = stripes
-    result = repeat(folder, model)
+    result = repeat(folder, judge=model)
     result = replace(result, classes=(replace(result.classes[0], class_name="<light> & air"),))
     result.write(tmp_path / "new" / "folder")
     written = {path.name: path for path in (tmp_path / "new" / "folder").iterdir()}
@@ -326,7 +326,7 @@ def test_figure_page_and_numbers(stripes, tmp_path):
 
 def test_curves_are_medians_over_elites(stripes):
     folder, model = stripes
-    (light,) = repeat(folder, model).classes
+    (light,) = repeat(folder, judge=model).classes
     # Confidences by 0, 1, .. 6 copies; the other elite has half of each.
     half = replace(light, confidences=light.confidences / 2, controls=light.controls / 2)
     control, copies = draw_medians([light, half]).axes[-1].lines
@@ -336,7 +336,7 @@ def test_curves_are_medians_over_elites(stripes):
 
 
 def test_a_notebook_shows_a_picture(stripes):
-    result = repeat(*stripes)
+    result = repeat(stripes[0], judge=stripes[1])
     assert result._repr_html_().startswith('<img src="data:image/png;base64,')
     assert replace(result, classes=())._repr_html_().startswith('<img src="data:image/png;base64,')
 
@@ -348,5 +348,5 @@ def test_what_draws_is_not_imported_before_something_is_drawn():
 
 def test_no_repetition_is_a_result_too(stripes, tmp_path):
     folder, model = stripes
-    repeat(folder, model, classes="dark").write(tmp_path / "out")
+    repeat(folder, judge=model, classes="dark").write(tmp_path / "out")
     assert "No motif was found" in (tmp_path / "out" / "repetition.html").read_text()

@@ -8,7 +8,7 @@ import pytest
 from digits import write_digits
 from PIL import Image
 
-from neatfool import load_classifier
+from neatfool import load_classifier, resume
 from neatfool.cli import run
 from neatfool.errors import ConfigError
 from neatfool.experiments.reproduction.measure import reproduce
@@ -48,7 +48,11 @@ def test_all_rows_of_mnist_make_a_table(digits, tmp_path, capsys):
         assert f"| {row['row']} | {row['experiment']} | {row['paper']} | {row['ours']} |" in table
     assert {row["row"]: row["evaluations"] for row in rows}[1] == 40 + 5 * 40
 
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "r").rglob("*") if path.name != "reproduction.md"}
+    before = {
+        path: path.stat().st_mtime_ns
+        for path in (tmp_path / "r").rglob("*")
+        if path.suffix not in (".md", ".lock") and not path.name.startswith(".")
+    }
     assert run([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == rows
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
@@ -93,22 +97,29 @@ def test_an_interrupted_reproduction_goes_on_where_it_stopped(digits, tmp_path):
         out=tmp_path / "r",
         scale="smoke",
         rows=[1, 2],
-        say=said.append,
-        stop=lambda: len(said) > 1,
+        progress=lambda now: said.append(now.task),
+        stop=lambda: any(task.startswith("row 2") for task in said),
     )
-    assert [row.row for row in done] == [1]
-    done = reproduce("mnist", data=digits, out=tmp_path / "r", scale="smoke", rows=[1, 2], say=said.append)
-    assert [row.row for row in done] == [1, 2]
-    assert said == ["row 1: MNIST, direct encoding", *["row 2: MNIST, CPPN encoding"] * 2]
+    assert [row.row for row in done.rows] == [1] and not done.done
+    again: list[str] = []
+    done = resume(tmp_path / "r", progress=lambda now: again.append(now.task))
+    assert [row.row for row in done.rows] == [1, 2] and done.done
+    assert not any(task.startswith("row 1") for task in again)
 
 
 @pytest.mark.slow
 def test_retraining_that_is_interrupted_in_its_first_round_is_done_another_time(digits, tmp_path):
     said: list[str] = []
-    begun = lambda: any(line.startswith("round 0") for line in said)  # noqa: E731
-    settings = {"data": digits, "out": tmp_path / "r", "scale": "smoke", "rows": [7], "say": said.append}
-    assert reproduce("mnist", stop=begun, **settings) == []
-    (done,) = reproduce("mnist", **settings)
+    begun = lambda: any("round 0" in line for line in said)  # noqa: E731
+    settings = {
+        "data": digits,
+        "out": tmp_path / "r",
+        "scale": "smoke",
+        "rows": [7],
+        "progress": lambda now: said.append(now.task),
+    }
+    assert reproduce("mnist", stop=begun, **settings).rows == ()
+    (done,) = reproduce("mnist", **settings).rows
     assert done.row == 7 and "DNN2" in done.ours
 
 

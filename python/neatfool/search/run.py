@@ -408,7 +408,7 @@ def make_search(
     )
 
 
-def as_judge(source: Classifier | Judge | str | None, model: ModelConfig) -> Judge:
+def as_judge(source: Any, model: ModelConfig) -> Judge:
     """What `evolve` takes as what to fool, or what a configuration names.
 
     Raises:
