@@ -13,8 +13,7 @@ from neatfool import Classifier, load_classifier
 from neatfool.classifiers import FOOLING_CLASS
 from neatfool.classifiers.added_class import add_class
 from neatfool.cli import run as run_cli
-from neatfool.data.datasets import ImageArray
-from neatfool.data.splits import labels_of, split_images
+from neatfool.data import ImageArray, labels_of, split_images
 from neatfool.encodings import Cppn
 from neatfool.errors import ConfigError, ModelError, RunError
 from neatfool.experiments import RetrainSettings, resume_retrain, retrain, write_rounds
@@ -125,7 +124,7 @@ def test_halves_are_disjoint_and_fair(data, tmp_path):
     classifier = network()
     train, test = split_images(data, classifier, seed=5)
     assert np.bincount(labels_of(train)).tolist() in ([10, 10, 11], [10, 11, 10], [11, 10, 10])
-    assert not {image.tobytes() for image in train.images} & {image.tobytes() for image in test.images}
+    assert not {image.numpy().tobytes() for image in train.images} & {image.numpy().tobytes() for image in test.images}
     for folder, count in (("train", 2), ("val", 1)):
         for label in range(3):
             (tmp_path / folder / f"bar{label}").mkdir(parents=True)
@@ -228,7 +227,7 @@ def test_cut_networks_give_what_whole_ones_do():
 
 def test_distillation_lowers_drift(trained, data):
     train, test = split_images(data, trained, seed=0)
-    few = ImageArray(train.images[::4], train.labels[::4])
+    few = ImageArray(train.images[::4], train.targets[::4])
     fooling = np.random.default_rng(0).integers(0, 256, (30, 1, SIDE, SIDE), dtype=np.uint8)
     soft = soft_targets(trained, few)
     assert np.allclose(soft.sum(1), 1)

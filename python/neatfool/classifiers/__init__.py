@@ -2,6 +2,18 @@
 
 from neatfool.classifiers.added_class import FOOLING_CLASS, add_class
 from neatfool.classifiers.backends import Backend, Precision
-from neatfool.classifiers.classifier import Classifier, find_class
+from neatfool.classifiers.classifier import Classifier
+from neatfool.classifiers.identity import fingerprint, same_classifier
+from neatfool.classifiers.names import find_class, find_classes
 
-__all__ = ["FOOLING_CLASS", "Backend", "Classifier", "Precision", "add_class", "find_class"]
+__all__ = [
+    "FOOLING_CLASS",
+    "Backend",
+    "Classifier",
+    "Precision",
+    "add_class",
+    "find_class",
+    "find_classes",
+    "fingerprint",
+    "same_classifier",
+]

@@ -1,13 +1,9 @@
 """The classifier that judges images: a torch module together with everything needed to feed it correctly."""
 
-import difflib
-import hashlib
-import logging
-import math
-import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, Self
+from dataclasses import asdict
+from html import escape
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +12,16 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torchvision.transforms.functional import center_crop, five_crop
 
+from neatfool.classifiers import identity
 from neatfool.classifiers.backends import Backend, Precision, check_choices, forward_pass
+from neatfool.classifiers.devices import default_chunk, find_device
 from neatfool.classifiers.layers import best_layout, last_layer
+from neatfool.classifiers.names import Classes, find_class, find_classes, settle_names
+from neatfool.classifiers.preprocessing import Crops, Interpolation, Outputs, Preprocessing, Size
+from neatfool.classifiers.trial import check_finite, count_classes, trial_images
 from neatfool.errors import ModelError
 
-log = logging.getLogger(__name__)
-
 Images = npt.NDArray[np.uint8] | Tensor
-
-_SMALL_PIXELS = 64 * 64
-_LARGE_PIXELS = 256 * 256
 
 
 class Classifier:
@@ -75,17 +71,17 @@ class Classifier:
         self,
         module: nn.Module,
         *,
-        input_size: int | tuple[int, int],
+        input_size: int | Size,
         channels: int = 3,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         scale: float = 1 / 255,
         class_names: Sequence[str] | None = None,
-        outputs: Literal["logits", "probabilities"] = "logits",
-        crops: Literal[1, 10] = 1,
-        image_size: int | tuple[int, int] | None = None,
+        outputs: Outputs = "logits",
+        crops: Crops = 1,
+        image_size: int | Size | None = None,
         resize_size: int | None = None,
-        interpolation: Literal["bilinear", "bicubic"] = "bilinear",
+        interpolation: Interpolation = "bilinear",
         device: str | torch.device = "auto",
         name: str | None = None,
         chunk: int | None = None,
@@ -95,31 +91,70 @@ class Classifier:
     ) -> None:
         self.name = name or type(module).__name__
         self.weights = weights
-        self.channels = channels
-        self.crops = crops
-        self.outputs = outputs
-        self.scale = float(scale)
-        self.mean = _per_channel("mean", mean, 0.0, channels)
-        self.std = _per_channel("std", std, 1.0, channels)
-        self.input_size = _size("input_size", input_size)
-        short = min(self.input_size)
-        self.resize_size = round(short * 8 / 7) if resize_size is None else resize_size
-        self.interpolation = interpolation
-        self._check_settings(chunk)
-        self.image_size = self._settle_image_size(image_size)
+        try:
+            settled = Preprocessing.settle(
+                channels=channels,
+                input_size=input_size,
+                image_size=image_size,
+                crops=crops,
+                scale=scale,
+                mean=mean,
+                std=std,
+                outputs=outputs,
+                resize_size=resize_size,
+                interpolation=interpolation,
+            )
+        except ModelError as error:
+            raise ModelError(f"{self.name}: {error}") from None
+        self._preprocessing = settled
+        self.channels: Final = settled.channels
+        self.image_size: Final = settled.image_size
+        self.input_size: Final = settled.input_size
+        self.crops: Final = settled.crops
+        self.scale: Final = settled.scale
+        self.mean: Final = settled.mean
+        self.std: Final = settled.std
+        self.outputs: Final = settled.outputs
+        self.resize_size: Final = settled.resize_size
+        self.interpolation: Final = settled.interpolation
+        if chunk is not None and chunk < 1:
+            raise ModelError(f"{self.name}: chunk must be at least 1, not {chunk}.")
         self._module = module
         self._chunk = chunk
-        self._place(_find_device(device))
-        self.n_classes = self._check_module()
+        self._place(find_device(device))
+        self.n_classes = count_classes(self._run, self._preprocessing, self._device, self.name)
+        self.class_names = settle_names(class_names, self.n_classes, self.name)
         self.backend: Backend = backend
         self.precision: Precision = precision
         self.run_with()
-        self.class_names = _settle_names(class_names, self.n_classes, self.name)
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{what}={value}" for what, value in self._facts().items())
+        return f"Classifier({self.name!r}, {facts})"
+
+    def _repr_html_(self) -> str:
+        facts = {"name": self.name, **self._facts()}
+        rows = (f"<tr><th>{what}</th><td>{escape(value)}</td></tr>" for what, value in facts.items())
+        return f"<table>{''.join(rows)}</table>"
+
+    def _facts(self) -> dict[str, str]:
+        return {
+            "input": "x".join(str(side) for side in self.image_shape),
+            "classes": str(self.n_classes),
+            "device": str(self._device),
+            "backend": self.backend,
+            "precision": self.precision,
+        }
 
     @property
     def module(self) -> nn.Module:
         """The wrapped module: normalised float32 (N, channels, *input_size) in, `outputs` (N, n_classes) out."""
         return self._module
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the images."""
+        return self._preprocessing.image_shape
 
     @property
     def device(self) -> torch.device:
@@ -129,26 +164,27 @@ class Classifier:
     @property
     def chunk(self) -> int:
         """Images per pass through the module. Batches of a multiple of it waste nothing."""
-        return self._chunk or _default_chunk(self.input_size, self._device)
+        return self._chunk or default_chunk(self.input_size, self._device)
 
     def to(self, device: str | torch.device) -> Self:
         """Moves the module to a device, named as in the constructor, and returns the classifier."""
-        self._place(_find_device(device))
+        self._place(find_device(device))
         return self.run_with()
 
     def run_with(self, *, backend: Backend | None = None, precision: Precision | None = None) -> Self:
         """Chooses who runs the network for `confidences` and in what precision (None: as before).
 
         Raises:
-            ModelError: The backend is not installed, or cannot run this network on this device.
+            ModelError: The backend is not installed, cannot run this network on this device, or its outputs in this
+                precision are not finite.
         """
         backend = backend or self.backend
         precision = precision or self.precision
         check_choices(self.name, backend, precision, self._device)
-        example = torch.zeros((self.chunk, self.channels, *self.input_size), dtype=torch.uint8, device=self._device)
-        self._forward = forward_pass(
-            self._run, self._module, example, name=self.name, backend=backend, precision=precision
-        )
+        example = trial_images(self.chunk, self._preprocessing, self._device)
+        forward = forward_pass(self._run, self._module, example, name=self.name, backend=backend, precision=precision)
+        check_finite(forward, example, name=self.name, backend=backend, precision=precision)
+        self._forward = forward
         self.backend, self.precision = backend, precision
         return self
 
@@ -163,7 +199,7 @@ class Classifier:
 
     def image_buffer(self) -> npt.NDArray[np.uint8]:
         """Room for one chunk of images, uint8 (chunk, channels, *image_size); page-locked if the module is on a GPU."""
-        shape = (self.chunk, self.channels, *self.image_size)
+        shape = (self.chunk, *self.image_shape)
         buffer: npt.NDArray[np.uint8] = torch.empty(
             shape, dtype=torch.uint8, pin_memory=self._device.type == "cuda"
         ).numpy()
@@ -290,39 +326,23 @@ class Classifier:
         """
         return find_class(self.class_names, name, model=self.name)
 
-    def classes(self, text: str) -> list[int]:
-        """The classes of a comma-separated list such as "0-9" or "3,5,goldfish", each once, in the order written.
+    def classes(self, wanted: Classes) -> list[int]:
+        """The indices of several classes, each once, in the order written.
+
+        Args:
+            wanted: An index, a text such as "0-9" or "3,5,goldfish", or a list of indices and texts.
 
         Raises:
-            ModelError: A part names no class, or several.
+            ModelError: A part names no class, or several, or nothing is named.
         """
-        found: list[int] = []
-        for part in (part.strip() for part in text.split(",")):
-            span = re.fullmatch(r"(\d+)\s*-\s*(\d+)", part)
-            if span:
-                first, last = self.class_index(span[1]), self.class_index(span[2])
-                if last < first:
-                    raise ModelError(f"The class range {part} runs backwards; write it as {last}-{first}.")
-                found.extend(range(first, last + 1))
-            else:
-                found.append(self.class_index(part))
-        return list(dict.fromkeys(found))
+        return find_classes(self.class_names, wanted, model=self.name)
 
     def with_module(self, module: nn.Module, class_names: Sequence[str]) -> "Classifier":
         """A classifier with the same preprocessing, name and device around another module, run by torch in float32."""
         return Classifier(
             module,
-            input_size=self.input_size,
-            channels=self.channels,
-            mean=self.mean,
-            std=self.std,
-            scale=self.scale,
+            **asdict(self._preprocessing),
             class_names=class_names,
-            outputs=self.outputs,
-            crops=self.crops,
-            image_size=self.image_size,
-            resize_size=self.resize_size,
-            interpolation=self.interpolation,
             device=self._device,
             name=self.name,
             chunk=self._chunk,
@@ -330,26 +350,15 @@ class Classifier:
 
     def preprocessing(self) -> dict[str, Any]:
         """How images reach the module, as plain values that fit into JSON."""
-        return {
-            "channels": self.channels,
-            "image_size": list(self.image_size),
-            "input_size": list(self.input_size),
-            "crops": self.crops,
-            "scale": self.scale,
-            "mean": list(self.mean),
-            "std": list(self.std),
-            "outputs": self.outputs,
-            "resize_size": self.resize_size,
-            "interpolation": self.interpolation,
-        }
+        return self._preprocessing.as_plain_values()
 
     def weights_hash(self) -> str:
         """SHA-256, in hexadecimal, over the names, types, shapes and values of the module's state."""
-        digest = hashlib.sha256()
-        for name, value in sorted(self._module.state_dict().items()):
-            digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+        return identity.weights_hash(self._module)
+
+    def fingerprint(self) -> str:
+        """SHA-256, in hexadecimal, over all that decides the confidences, see `neatfool.classifiers.identity`."""
+        return identity.fingerprint(self)
 
     def _run(self, pixels: Tensor) -> Tensor:
         if self._module.training:
@@ -376,183 +385,17 @@ class Classifier:
         missing = self.chunk - len(block)
         return pad(block, (0, 0, 0, 0, 0, 0, 0, missing)) if missing else block
 
-    def _check_settings(self, chunk: int | None) -> None:
-        problem = None
-        factors = (self.scale, *self.std)
-        if self.channels not in (1, 3):
-            problem = f"channels must be 1 or 3, not {self.channels}"
-        elif self.crops not in (1, 10):
-            problem = f"crops must be 1 or 10, not {self.crops}"
-        elif self.outputs not in ("logits", "probabilities"):
-            problem = f'outputs must be "logits" or "probabilities", not {self.outputs!r}'
-        elif self.interpolation not in ("bilinear", "bicubic"):
-            problem = f'interpolation must be "bilinear" or "bicubic", not {self.interpolation!r}'
-        elif 0 in factors or not all(math.isfinite(value) for value in (*factors, *self.mean)):
-            problem = "scale, mean and std must be finite, and scale and std not 0"
-        elif self.resize_size < min(self.input_size):
-            problem = f"resize_size {self.resize_size} is smaller than input_size {self.input_size}"
-        elif chunk is not None and chunk < 1:
-            problem = f"chunk must be at least 1, not {chunk}"
-        if problem:
-            raise ModelError(f"{self.name}: {problem}.")
-
     def _check_images(self, images: Images) -> None:
         if str(images.dtype) not in ("uint8", "torch.uint8"):
             raise ValueError(f"images must be uint8 in [0, 255], not {images.dtype}.")
         self._check_shape(images.shape)
 
     def _check_shape(self, shape: Sequence[int]) -> None:
-        wanted = (self.channels, *self.image_size)
-        if len(shape) != 4 or tuple(shape[1:]) != wanted:
+        if len(shape) != 4 or tuple(shape[1:]) != self.image_shape:
+            wanted = ", ".join(str(side) for side in self.image_shape)
             raise ValueError(
-                f"{self.name} takes images of shape (N, channels, height, width) = (N, {wanted[0]}, {wanted[1]}, "
-                f"{wanted[2]}), not {tuple(shape)}."
+                f"{self.name} takes images of shape (N, channels, height, width) = (N, {wanted}), not {tuple(shape)}."
             )
-
-    def _settle_image_size(self, image_size: int | tuple[int, int] | None) -> tuple[int, int]:
-        height, width = self.input_size
-        if self.crops == 1:
-            if image_size is not None and _size("image_size", image_size) != self.input_size:
-                raise ModelError(
-                    f"{self.name}: image_size {image_size} differs from input_size {height}x{width}; leave it out, or "
-                    "pass crops=10."
-                )
-            return self.input_size
-        if image_size is None:
-            short = min(self.input_size)
-            larger = self.resize_size if self.resize_size > short else round(short * 8 / 7)
-            return round(height * larger / short), round(width * larger / short)
-        settled = _size("image_size", image_size)
-        if settled[0] < height or settled[1] < width or settled == self.input_size:
-            raise ModelError(f"{self.name}: for ten crops image_size must be larger than input_size {height}x{width}.")
-        return settled
-
-    def _check_module(self) -> int:
-        """Runs two images through the module and returns its number of classes."""
-        height, width = self.input_size
-        shape = (2, self.channels, height, width)
-        pixels = torch.arange(2 * self.channels * height * width, device=self._device).remainder(256).reshape(shape)
-        try:
-            with torch.inference_mode():
-                outputs = self._run(pixels)
-        except Exception as error:
-            reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
-            raise ModelError(
-                f"{self.name} fails on a batch of shape {shape} ({reason}); check input_size, channels and the module."
-            ) from error
-        if not isinstance(outputs, Tensor):
-            raise ModelError(
-                f"{self.name} returns a {type(outputs).__name__} instead of a tensor (N, classes); wrap the module so "
-                "that it returns the logits alone."
-            )
-        if outputs.ndim != 2 or len(outputs) != 2 or outputs.shape[1] < 2:
-            raise ModelError(
-                f"{self.name} returns shape {tuple(outputs.shape)} for 2 images instead of (2, classes) with at least "
-                "two classes; wrap the module so that it gives one number per class."
-            )
-        if not bool(outputs.isfinite().all()):
-            raise ModelError(
-                f"{self.name} returns infinite or undefined numbers; check its weights, mean, std and scale."
-            )
-        sums = outputs.float().sum(1)
-        probabilities = bool((outputs >= 0).all()) and bool(((sums - 1).abs() < 1e-3).all())
-        if probabilities and self.outputs == "logits":
-            raise ModelError(
-                f'{self.name} returns probabilities (each row sums to 1), not logits; pass outputs="probabilities" or '
-                "remove its final softmax."
-            )
-        if self.outputs == "probabilities" and not probabilities:
-            raise ModelError(
-                f"{self.name} does not return probabilities (a row sums to {float(sums[0]):.4g} and must sum to 1 "
-                'without negative numbers); pass outputs="logits" if no softmax is applied.'
-            )
-        return int(outputs.shape[1])
-
-
-def find_class(class_names: Sequence[str], name: str | int, *, model: str = "the model") -> int:
-    """The index of a class.
-
-    Args:
-        class_names: The names of all classes, by index.
-        name: An index, a class name, or a part of exactly one class name, in any case.
-        model: What to call the classifier in messages.
-
-    Raises:
-        ModelError: There is no such class, or several.
-    """
-    if isinstance(name, str) and not name.strip().isdecimal():
-        return _index_of(class_names, name.strip(), model)
-    index = int(name)
-    if not 0 <= index < len(class_names):
-        raise ModelError(f"{model} has no class {index}: its classes are 0 to {len(class_names) - 1}.")
-    return index
-
-
-def _index_of(class_names: Sequence[str], name: str, model: str) -> int:
-    folded = [known.casefold() for known in class_names]
-    wanted = name.casefold()
-    found = [index for index, known in enumerate(folded) if known == wanted]
-    if not found and wanted:
-        found = [index for index, known in enumerate(folded) if wanted in known]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        few = ", ".join(f"{class_names[index]} ({index})" for index in found[:5])
-        more = ", ..." if len(found) > 5 else ""
-        raise ModelError(f"{len(found)} classes of {model} match {name!r}: {few}{more}; name one or its index.")
-    close = [folded.index(known) for known in difflib.get_close_matches(wanted, folded, n=4, cutoff=0.5)]
-    few = ", ".join(f"{class_names[index]} ({index})" for index in close)
-    hint = f"close names are {few}" if few else f"use an index from 0 to {len(class_names) - 1} or part of a name"
-    raise ModelError(f"{model} has no class named {name!r}; {hint}.")
-
-
-def _size(what: str, size: int | tuple[int, int]) -> tuple[int, int]:
-    height, width = (size, size) if isinstance(size, int) else size
-    if height < 1 or width < 1:
-        raise ModelError(f"{what} must be at least 1 pixel, not {size}.")
-    return int(height), int(width)
-
-
-def _per_channel(what: str, values: Sequence[float] | None, default: float, channels: int) -> tuple[float, ...]:
-    settled = (default,) * channels if values is None else tuple(float(value) for value in values)
-    if len(settled) != channels:
-        raise ModelError(f"{what} has {len(settled)} numbers for {channels} channels; give one per channel.")
-    return settled
-
-
-def _settle_names(class_names: Sequence[str] | None, n_classes: int, model: str) -> tuple[str, ...]:
-    if class_names is None:
-        return tuple(str(index) for index in range(n_classes))
-    if len(class_names) != n_classes:
-        raise ModelError(f"{model} has {n_classes} classes but {len(class_names)} class names were given.")
-    counts = Counter(class_names)
-    return tuple(f"{name} ({index})" if counts[name] > 1 else name for index, name in enumerate(class_names))
-
-
-def _find_device(device: str | torch.device) -> torch.device:
-    cuda = torch.cuda.is_available()
-    if device == "auto":
-        log.info("Device: %s, chosen automatically.", "cuda" if cuda else "cpu")
-        return torch.device("cuda" if cuda else "cpu")
-    try:
-        found = torch.device(device)
-    except RuntimeError:
-        found = None
-    if found is None or found.type not in ("cpu", "cuda"):
-        raise ModelError(f"{device!r} is not a device; use auto, cpu, cuda or cuda:0.")
-    if found.type == "cuda":
-        count = torch.cuda.device_count() if cuda else 0
-        if (found.index or 0) >= count:
-            raise ModelError(f"There is no device {found} here ({count} CUDA devices were found); use cpu or auto.")
-    return found
-
-
-def _default_chunk(input_size: tuple[int, int], device: torch.device) -> int:
-    """Images per pass: fast where it was measured, and a divisor of the usual batches of 200 and 400."""
-    pixels = input_size[0] * input_size[1]
-    if device.type == "cuda":
-        return 200 if pixels <= _LARGE_PIXELS else 40
-    return 100 if pixels <= _SMALL_PIXELS else 4
 
 
 def _tensor(images: Images) -> Tensor:

@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,13 +16,13 @@ from neatfool.errors import ModelError
 StateDict = OrderedDict[str, Tensor]
 
 _SHOWN = 2
+_WRAPPER = "module."
 
 
 def read_weights(path: str | os.PathLike[str]) -> tuple[StateDict, dict[str, str]]:
     """Reads a weights file onto the CPU.
 
-    A .pth file may be the state dict itself or a checkpoint that holds it under "state_dict" or "model"; the prefix
-    "module.", which DataParallel adds to every name, is dropped.
+    A .pth file may be the state dict itself or a checkpoint that holds it under "state_dict" or "model".
 
     Returns:
         The tensors by name, and the metadata of a safetensors file (empty for others).
@@ -39,6 +38,18 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[StateDict, dict[str, str
     if path.suffix in (".pth", ".pt"):
         return _read_pth(path), {}
     raise ModelError(f"{path} is not a weights file: its name must end in .safetensors, .pth or .pt.")
+
+
+def own_names(state: StateDict, module: nn.Module) -> StateDict:
+    """A state dict without the prefix "module.", which DataParallel puts before every name.
+
+    Args:
+        state: As it was read.
+        module: What the state is for; its own names may begin so too.
+    """
+    if any(not name.startswith(_WRAPPER) for name in state) or not state.keys().isdisjoint(module.state_dict()):
+        return state
+    return OrderedDict((name.removeprefix(_WRAPPER), value) for name, value in state.items())
 
 
 def load_weights(module: nn.Module, state: StateDict, source: str) -> None:
@@ -70,6 +81,23 @@ def load_weights(module: nn.Module, state: StateDict, source: str) -> None:
         )
 
 
+def check_weights_path(path: str | os.PathLike[str]) -> None:
+    """Whether weights can be written there, which is better known before training than after it.
+
+    Raises:
+        ModelError: The name does not end in .safetensors, or there is no folder that can be written to.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ModelError(f"Weights are written as safetensors; give {path.name} a name that ends in .safetensors.")
+    if path.is_dir():
+        raise ModelError(f"Cannot write the weights {path} (it is a folder); choose another name.")
+    if not path.parent.is_dir():
+        raise ModelError(f"Cannot write the weights {path} (there is no such folder); choose a folder that exists.")
+    if not os.access(path.parent, os.W_OK):
+        raise ModelError(f"Cannot write the weights {path} (permission denied); choose another folder.")
+
+
 def write_weights(path: str | os.PathLike[str], module: nn.Module, metadata: Mapping[str, str]) -> None:
     """Writes a module's state as safetensors; the file appears under its name only once it is complete.
 
@@ -77,15 +105,14 @@ def write_weights(path: str | os.PathLike[str], module: nn.Module, metadata: Map
         ModelError: The file cannot be written.
     """
     path = Path(path)
-    if path.suffix != ".safetensors":
-        raise ModelError(f"Weights are written as safetensors; give {path.name} a name that ends in .safetensors.")
+    check_weights_path(path)
     state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(save(state, dict(metadata)))
         temporary.replace(path)
     except OSError as error:
-        raise ModelError(f"Cannot write the weights {path} ({error.strerror}); choose a folder that exists.") from error
+        raise ModelError(f"Cannot write the weights {path} ({error.strerror}); choose another folder.") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -113,7 +140,7 @@ def _read_pth(path: Path) -> StateDict:
         content = next((content[key] for key in ("state_dict", "model") if isinstance(content.get(key), dict)), content)
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
         raise ModelError(f"{path} holds no state dict; save one with torch.save(module.state_dict(), FILE).")
-    state = OrderedDict((re.sub(r"^module\.", "", str(name)), value) for name, value in content.items())
+    state = OrderedDict((str(name), value) for name, value in content.items())
     if hasattr(content, "_metadata"):
         state._metadata = content._metadata  # type: ignore[attr-defined]
     return state

@@ -29,8 +29,9 @@ def command(
     quiet: options.Quiet = False,
 ) -> None:
     """Train a small classifier from scratch on MNIST."""
+    from neatfool.classifiers.state_dict import check_weights_path
     from neatfool.data import ImageArray, read_mnist
-    from neatfool.training.loop import Epoch, TrainingSettings, save_classifier, train_classifier
+    from neatfool.training import Epoch, TrainingSettings, save_classifier, train_classifier
 
     def tell(epoch: Epoch) -> None:
         if not quiet:
@@ -40,14 +41,14 @@ def command(
             )
 
     path = out or Path(f"{model}.safetensors")
+    check_weights_path(path)
     images, labels = read_mnist(data, "train")
-    test_images, test_labels = read_mnist(data, "test")
     classifier, history = train_classifier(
         model,
         images,
         labels,
         settings=TrainingSettings(epochs=epochs, seed=seed),
-        test=ImageArray(test_images.numpy(), test_labels.numpy()),
+        test=ImageArray(*read_mnist(data, "test")),
         device=device,
         progress=tell,
     )

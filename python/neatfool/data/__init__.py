@@ -1,13 +1,17 @@
 """Labelled images: MNIST, folders of photographs, and how they are split."""
 
-from neatfool.data.datasets import ImageArray, ImageFolder, LabelledImages, open_dataset, read_mnist, read_photograph
-from neatfool.data.splits import RealImages, labels_of, read_images, split_images
+from neatfool.data.folders import Photographs, fit_photograph, read_photograph
+from neatfool.data.labelled import ImageArray, LabelledImages, batches, labels_of, read_images
+from neatfool.data.mnist import read_mnist
+from neatfool.data.opening import open_dataset
+from neatfool.data.splits import split_images
 
 __all__ = [
     "ImageArray",
-    "ImageFolder",
     "LabelledImages",
-    "RealImages",
+    "Photographs",
+    "batches",
+    "fit_photograph",
     "labels_of",
     "open_dataset",
     "read_images",

@@ -1,7 +1,6 @@
 """From a model's name and its weights to a ready classifier."""
 
 import difflib
-import json
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from neatfool.classifiers.added_class import add_class
 from neatfool.classifiers.backends import Backend, Precision
 from neatfool.classifiers.classifier import Classifier
 from neatfool.classifiers.layers import last_layer, seeded
+from neatfool.classifiers.preprocessing import Crops
 from neatfool.classifiers.sources.custom import call_factory
 from neatfool.classifiers.sources.torchvision import (
     adapt_state,
@@ -24,9 +24,9 @@ from neatfool.classifiers.sources.torchvision import (
     zoo_names,
     zoo_weights,
 )
-from neatfool.classifiers.state_dict import StateDict, load_weights, read_weights
+from neatfool.classifiers.state_dict import StateDict, load_weights, own_names, read_weights
 from neatfool.errors import ModelError
-from neatfool.models.mnist import (
+from neatfool.models.builtin import (
     DIGITS,
     MNIST_MODELS,
     MNIST_SIZE,
@@ -34,10 +34,10 @@ from neatfool.models.mnist import (
     mnist_classes,
     mnist_classifier,
 )
+from neatfool.models.saving import stored_names
 
 log = logging.getLogger(__name__)
 
-Crops = Literal[1, 10]
 Weights = str | os.PathLike[str] | None
 
 
@@ -90,6 +90,25 @@ def load_classifier(
     if (backend, precision) != ("torch", "float32"):
         classifier.run_with(backend=backend, precision=precision)
     return classifier
+
+
+def as_classifier(source: Classifier | str) -> Classifier:
+    """A classifier as it is, or loaded by its name.
+
+    Raises:
+        ModelError: There is no such model, or this is something else, such as a torch module without its preprocessing.
+    """
+    if isinstance(source, Classifier):
+        return source
+    if isinstance(source, str):
+        return load_classifier(source)
+    kind = type(source).__name__
+    if isinstance(source, nn.Module):
+        raise ModelError(
+            f"{kind} is a bare torch module; pass neatfool.Classifier(module, input_size=..., mean=..., std=...), which "
+            "says how images reach it."
+        )
+    raise ModelError(f"{kind} is no classifier; pass a neatfool.Classifier or the name of a model.")
 
 
 def list_models() -> list[ModelInfo]:
@@ -153,9 +172,9 @@ def _load_custom(model: str, weights: Weights, device: str, crops: Crops) -> Cla
         raise ModelError(f"{model} decides on its weights itself; leave out --weights none.")
     if weights is not None:
         state, metadata = read_weights(weights)
-        if widened := _stored_names(metadata, classifier.n_classes + 1):
+        if widened := stored_names(metadata, classifier.n_classes + 1):
             classifier = add_class(classifier, widened[-1], seed=0)
-        load_weights(classifier.module, state, str(weights))
+        load_weights(classifier.module, own_names(state, classifier.module), str(weights))
         classifier.run_with()  # a backend may hold a copy of the weights it replaced
     return classifier if device == "auto" else classifier.to(device)
 
@@ -170,13 +189,13 @@ def _build(
         log.warning("%s is untrained: its weights are random.", model)
         return module, names
     state, metadata = read_weights(weights)
-    state = adapt_state(model, state)
+    state = adapt_state(model, own_names(state, module))
     n_classes = _outputs(module, state, len(names))
     if n_classes != len(names):
         with seeded(0):
             module = build(n_classes)
     load_weights(module, state, str(weights))
-    return module, _stored_names(metadata, n_classes) or (names if n_classes == len(names) else None)
+    return module, stored_names(metadata, n_classes) or (names if n_classes == len(names) else None)
 
 
 def _outputs(module: nn.Module, state: StateDict, usual: int) -> int:
@@ -184,12 +203,3 @@ def _outputs(module: nn.Module, state: StateDict, usual: int) -> int:
     layer = last_layer(module, usual)
     weight = state.get(f"{layer[0]}.weight") if layer else None
     return usual if weight is None or weight.ndim == 0 else len(weight)
-
-
-def _stored_names(metadata: dict[str, str], n_classes: int) -> list[str] | None:
-    try:
-        names = json.loads(metadata.get("class_names", "null"))
-    except json.JSONDecodeError:
-        return None
-    fits = isinstance(names, list) and len(names) == n_classes and all(isinstance(name, str) for name in names)
-    return names if fits else None

@@ -1,33 +1,28 @@
-"""Training small classifiers, and training them further.
+"""Training a classifier on from the weights it has.
 
 The recipe, which also made the weights of `lenet-mnist` that come with the package: cross-entropy, SGD with Nesterov
 momentum 0.9, weight decay 5e-4, batches of 100 in a new random order every epoch, a learning rate that falls from 0.05
 to 0 along half a cosine, torch's default initialisation. The generative `density-mnist` has its own (see
-`neatfool.models.density.fit_density`).
+`neatfool.models.density.fitting`).
 
 The same seed gives the same weights on the same machine with the same number of threads and release of torch. Another
 number of threads adds up gradients in another order, so the weights then differ in their last bits, and so do, after an
 epoch, the accuracies by about as much as between two seeds.
 """
 
-import json
 import math
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from neatfool.classifiers.classifier import Classifier
+from neatfool.classifiers import Classifier
 from neatfool.classifiers.layers import seeded
-from neatfool.classifiers.state_dict import write_weights
-from neatfool.data.datasets import LabelledImages
+from neatfool.data import LabelledImages
 from neatfool.errors import ConfigError, ModelError
-from neatfool.models.density import DensityModel, fit_density
-from neatfool.models.mnist import DIGITS, MNIST_MODELS, mnist_classifier
-from neatfool.training.accuracy import accuracy
+from neatfool.training.evaluation import accuracy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,47 +59,6 @@ class Epoch:
 Progress = Callable[[Epoch], None]
 
 
-def train_classifier(
-    model: str,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    settings: TrainingSettings | None = None,
-    test: LabelledImages | None = None,
-    device: str = "auto",
-    progress: Progress | None = None,
-) -> tuple[Classifier, list[Epoch]]:
-    """Trains a built-in network from scratch.
-
-    Args:
-        model: "lenet-mnist", "mlp-mnist" or "density-mnist".
-        images: uint8 (N, 1, 28, 28).
-        labels: Integers (N,) in 0 to 9.
-        settings: The recipe; the one above if None. A density model is fitted in another way (see `fit_density`) and looks
-            only at `epochs`, here iterations of expectation-maximisation, and `seed`.
-        test: Images to measure the accuracy on after every epoch.
-        device: "auto", "cpu", "cuda" or "cuda:i".
-        progress: Called after every epoch.
-
-    Returns:
-        The classifier, and what every epoch came to.
-
-    Raises:
-        ConfigError: There are too few images for a density model, or none of some class.
-        ModelError: The model has another name.
-        ValueError: Images or labels have a wrong shape, type or range.
-    """
-    if model not in MNIST_MODELS:
-        raise ModelError(f"Only {', '.join(MNIST_MODELS)} can be trained from scratch here, not {model!r}.")
-    settings = settings or TrainingSettings()
-    with seeded(settings.seed):
-        module = MNIST_MODELS[model](len(DIGITS))
-    classifier = mnist_classifier(model, module, class_names=DIGITS, device=device)
-    if isinstance(module, DensityModel):
-        return classifier, _fit_density(classifier, module, images, labels, settings, test, progress)
-    return classifier, fit(classifier, images, labels, settings=settings, test=test, progress=progress)
-
-
 def fit(
     classifier: Classifier,
     images: Tensor,
@@ -129,7 +83,7 @@ def fit(
         ModelError: The module returns probabilities, or the classifier is run by OpenVINO.
         ValueError: Images or labels have a wrong shape, type or range.
     """
-    _check(classifier, images, labels)
+    check_training_images(classifier, images, labels)
     module, device = classifier.module, classifier.device
     history = []
 
@@ -210,43 +164,13 @@ def optimise(
         optimiser.zero_grad()
 
 
-def _fit_density(
-    classifier: Classifier,
-    module: DensityModel,
-    images: Tensor,
-    labels: Tensor,
-    settings: TrainingSettings,
-    test: LabelledImages | None,
-    progress: Progress | None,
-) -> list[Epoch]:
-    _check(classifier, images, labels)
-    history = []
-
-    def on_epoch(epoch: int, bits: float) -> None:
-        history.append(Epoch(epoch, bits, accuracy(classifier, test).top1 if test else None))
-        if progress:
-            progress(history[-1])
-
-    fit_density(module, images, labels, epochs=settings.epochs, seed=settings.seed, on_epoch=on_epoch)
-    return history
-
-
-def save_classifier(classifier: Classifier, path: str | os.PathLike[str], *, notes: Mapping[str, str]) -> None:
-    """Writes a classifier's weights as safetensors, for `load_classifier(name, weights=path)`.
-
-    Args:
-        classifier: What to save.
-        path: File to write, ending in .safetensors.
-        notes: What should be known about the weights, such as how they were made and their accuracy.
+def check_training_images(classifier: Classifier, images: Tensor, labels: Tensor) -> None:
+    """Whether a classifier can be trained on these images.
 
     Raises:
-        ModelError: The file cannot be written.
+        ModelError: The module returns probabilities.
+        ValueError: Images or labels have a wrong shape, type or range.
     """
-    names = json.dumps(list(classifier.class_names))
-    write_weights(path, classifier.module, {"model": classifier.name, "class_names": names, **notes})
-
-
-def _check(classifier: Classifier, images: Tensor, labels: Tensor) -> None:
     if classifier.outputs != "logits":
         raise ModelError(f"{classifier.name} returns probabilities; remove its softmax to train it on its logits.")
     wanted = (classifier.channels, *classifier.input_size)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from neatfool.classifiers import Classifier
-from neatfool.data.datasets import read_photograph
+from neatfool.data import fit_photograph
 from neatfool.errors import DataError
 from neatfool.experiments.ascent.settings import STARTS, AscentSettings
+from neatfool.shared.pixels import as_pixels, open_picture
 
 
 def mean_image(classifier: Classifier) -> NDArray[np.float32]:
@@ -32,19 +32,12 @@ def read_start(settings: AscentSettings, classifier: Classifier) -> NDArray[np.u
     if settings.start in STARTS:
         return None
     path = Path(settings.start)
-    height, width = classifier.image_size
-    try:
-        with Image.open(path) as file:
-            if file.size == (width, height):
-                pixels = np.array(file.convert("L" if classifier.channels == 1 else "RGB"))
-                return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
-    except FileNotFoundError as error:
-        raise DataError(
-            f"There is no image {path} to start from; give {', '.join(STARTS)} or an image file."
-        ) from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} cannot be read as an image ({error}); start from another.") from error
-    return read_photograph(path, classifier)
+    if not path.exists():
+        raise DataError(f"There is no image {path} to start from; give {', '.join(STARTS)} or an image file.")
+    picture = open_picture(path, channels=classifier.channels)
+    if (picture.height, picture.width) == classifier.image_size:
+        return as_pixels(picture)
+    return fit_photograph(picture, classifier)
 
 
 def start_image(

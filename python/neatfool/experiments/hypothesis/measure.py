@@ -31,7 +31,7 @@ from neatfool.models.density import (
 )
 from neatfool.runs import RunFolder
 from neatfool.search import Run, build_config, evolve, resume
-from neatfool.training.loop import save_classifier
+from neatfool.training import save_classifier
 
 MODEL = "density-mnist"
 DEFENCES = {"none": MODEL, "low": f"{MODEL}-reject", "typical": f"{MODEL}-typical"}

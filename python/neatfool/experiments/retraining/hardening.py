@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy, log_softmax, softmax
 
 from neatfool.classifiers import Classifier
 from neatfool.classifiers.layers import last_layer, seeded
-from neatfool.data.splits import RealImages, labels_of, read_images
+from neatfool.data import LabelledImages, batches, labels_of, read_images
 from neatfool.errors import ConfigError, ModelError
 from neatfool.training.loop import TrainingSettings, optimise
 
@@ -39,7 +39,7 @@ class TrainingSet:
         fooling_class: index of their class.
     """
 
-    real: RealImages
+    real: LabelledImages
     fooling: NDArray[np.uint8]
     fooling_class: int
 
@@ -113,11 +113,11 @@ class FrozenFeatures:
         return outputs
 
 
-def soft_targets(teacher: Classifier, real: RealImages) -> Tensor:
+def soft_targets(teacher: Classifier, real: LabelledImages) -> Tensor:
     """What a network says of real images, softened: float32 (N, its classes), rows summing to 1."""
     parts = []
     with torch.inference_mode():
-        for images, _ in real.batches(teacher.chunk):
+        for images, _ in batches(real, teacher.chunk):
             logits = teacher.logits(torch.from_numpy(images).float())
             parts.append(softmax(logits / TEMPERATURE, 1).cpu())
     return torch.cat(parts).clone()

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from neatfool.classifiers import FOOLING_CLASS, Classifier
 from neatfool.classifiers.added_class import add_class
-from neatfool.data.splits import read_images, split_images
+from neatfool.data import batches, read_images, split_images
 from neatfool.encodings import Cppn, Direct
 from neatfool.errors import ConfigError, ModelError, RunError
 from neatfool.experiments.retraining.fooling import Evolved, best_of, evolve_images, moments
@@ -502,7 +502,7 @@ class _Experiment:
 
     def _judge_by_real_images(self, network: Classifier) -> dict[str, Any]:
         wrong = alarms = 0
-        for images, labels in self._test.batches(max(network.chunk, 64 // network.chunk * network.chunk)):
+        for images, labels in batches(self._test, max(network.chunk, 64 // network.chunk * network.chunk)):
             self._check_stop()
             answers = network.confidences(images).argmax(1)
             wrong += int((answers != labels).sum())

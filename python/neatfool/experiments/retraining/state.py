@@ -22,7 +22,7 @@ from neatfool.errors import RunError
 from neatfool.experiments.retraining.fooling import Evolved, best_of
 from neatfool.runs import RunFolder, expect
 from neatfool.runs.checkpoint import load, save
-from neatfool.training.loop import save_classifier
+from neatfool.training import save_classifier
 
 Judged = Mapping[str, Evolved]
 """What was evolved against one network to judge it, by encoding."""

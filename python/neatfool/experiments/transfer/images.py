@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import ValidationError
 from torchvision.transforms.functional import InterpolationMode, resize
 
@@ -21,6 +20,7 @@ from neatfool.errors import DataError, ModelError, NeatfoolError
 from neatfool.runs import RunFolder
 from neatfool.search.config import ModelConfig
 from neatfool.search.run import load_model, load_search
+from neatfool.shared.pixels import read_picture
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def read_fooling_images(path: str | os.PathLike[str], class_names: Sequence[str]
     if (folder / "manifest.json").exists():
         return _read_run(RunFolder.open(folder))
     files = _labelled_files(folder, class_names)
-    pictures = [_read_picture(file) for file, _ in files]
+    pictures = [read_picture(file) for file, _ in files]
     for picture, (file, _) in zip(pictures, files, strict=True):
         if picture.shape != pictures[0].shape:
             raise DataError(
@@ -195,16 +195,6 @@ def _class_of(path: Path, name: str, class_names: Sequence[str]) -> int:
         return find_class(class_names, name)
     except ModelError as error:
         raise DataError(f"{path} is not called by a class: {error}") from error
-
-
-def _read_picture(path: Path) -> NDArray[np.uint8]:
-    try:
-        with Image.open(path) as file:
-            gray = file.mode in ("1", "L", "LA", "I;16")
-            pixels = np.array(file.convert("L" if gray else "RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} cannot be read as an image ({error}); replace or remove the file.") from error
-    return pixels[None] if gray else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def _describe(shape: tuple[int, ...]) -> str:

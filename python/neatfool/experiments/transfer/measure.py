@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neatfool.classifiers import Classifier
+from neatfool.classifiers import Classifier, same_classifier
 from neatfool.errors import ModelError
 from neatfool.experiments.transfer.images import FoolingImages, fit_images
 
@@ -201,7 +201,7 @@ def transfer(
         source_top1 = scores.argmax(1)
         if source_confidence is None:
             source_confidence = scores[np.arange(len(images)), classes]
-    itself = tuple(source is not None and _equal(target, source) for target in targets)
+    itself = tuple(source is not None and same_classifier(target, source) for target in targets)
     judged = [
         scores if own else _scores(images, target, name, progress) for target, own in zip(targets, itself, strict=True)
     ]
@@ -264,11 +264,6 @@ def _scores(
         if progress:
             progress(f"{name} on {classifier.name}", min(start + step, len(images)), len(images))
     return np.concatenate(parts)
-
-
-def _equal(one: Classifier, other: Classifier) -> bool:
-    """Whether two classifiers give every image the same confidences."""
-    return one.preprocessing() == other.preprocessing() and one.weights_hash() == other.weights_hash()
 
 
 def _check_classes(classes: NDArray[np.int64], names: Sequence[str], target: Classifier) -> None:

@@ -1,7 +1,6 @@
 """The generative classifier: a normalised density, fitted by likelihood, whose posterior is Bayes' rule."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from neatfool.models.density import (
     log_joint,
     log_likelihood,
 )
-from neatfool.training.loop import TrainingSettings, save_classifier, train_classifier
+from neatfool.training import TrainingSettings, save_classifier, train_classifier
 
 DIGITS = 10
 
@@ -233,8 +232,8 @@ def test_weights_that_make_no_density_are_refused(tmp_path):
         load_classifier("density-mnist", weights=tmp_path / "mlp.safetensors", device="cpu")
 
 
-def test_the_shipped_weights_read_digits_and_tell_them_from_what_is_none(shared: Callable[[str], Path]):
-    images, labels = (values[:2000] for values in read_mnist(shared("data"), "test"))
+def test_the_shipped_weights_read_digits_and_tell_them_from_what_is_none(shared: Path):
+    images, labels = (values[:2000] for values in read_mnist(shared / "data", "test"))
     model = load_classifier("density-mnist", device="cpu").module
     joint = log_joint(model, images)
     evidence = log_likelihood(joint)

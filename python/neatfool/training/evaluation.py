@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neatfool.classifiers.classifier import Classifier
-from neatfool.data.datasets import LabelledImages, open_dataset
+from neatfool.classifiers import Classifier
+from neatfool.data import LabelledImages, batches, open_dataset
 
 
 class Accuracy(NamedTuple):
@@ -29,7 +29,7 @@ def accuracy(classifier: Classifier, dataset: str | os.PathLike[str] | LabelledI
     """
     data = open_dataset(dataset, classifier) if isinstance(dataset, str | os.PathLike) else dataset
     top1 = top5 = 0
-    for images, labels in data.batches(max(classifier.chunk, 64 // classifier.chunk * classifier.chunk)):
+    for images, labels in batches(data, max(classifier.chunk, 64 // classifier.chunk * classifier.chunk)):
         confidences = classifier.confidences(images)
         best = np.argsort(-confidences, axis=1, kind="stable")[:, :5]
         hits = best == labels[:, np.newaxis]
