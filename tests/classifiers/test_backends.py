@@ -90,6 +90,32 @@ def test_sixteen_bits_change_little_and_the_softmax_is_not_among_them() -> None:
     assert not np.array_equal(found, exact)
 
 
+class Steep(nn.Module):
+    """Its logits reach a million, which float16 cannot hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3 * 16 * 16, 5)
+        nn.init.constant_(self.head.weight, 1e4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(x.flatten(1))
+
+
+def test_numbers_that_16_bits_cannot_hold_are_refused_and_the_old_way_stays() -> None:
+    with pytest.raises(
+        ModelError, match="Steep returns infinite or undefined numbers in float16 with the backend torch"
+    ):
+        nf.Classifier(Steep(), input_size=16, device="cpu", precision="float16")
+    classifier = nf.Classifier(Steep(), input_size=16, device="cpu")
+    before = classifier.confidences(pixels(2))
+    with pytest.raises(ModelError, match="take the precision float32"):
+        classifier.run_with(precision="float16")
+    assert classifier.precision == "float32"
+    np.testing.assert_array_equal(classifier.confidences(pixels(2)), before)
+    assert np.isfinite(classifier.run_with(precision="bfloat16").confidences(pixels(2))).all()
+
+
 def test_a_stream_gives_the_confidences_of_all_its_chunks_and_leaves_their_memory_free() -> None:
     classifier = small()
     images = pixels(10)

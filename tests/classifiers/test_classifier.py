@@ -343,3 +343,44 @@ def test_preprocessing_says_how_images_reach_the_module() -> None:
         "resize_size": 9,
         "interpolation": "bilinear",
     }
+
+
+def test_it_says_what_it_is() -> None:
+    classifier = small(name="<b>net</b>")
+    assert classifier.image_shape == (3, 8, 8)
+    assert repr(classifier) == (
+        "Classifier('<b>net</b>', input=3x8x8, classes=4, device=cpu, backend=torch, precision=float32)"
+    )
+    table = classifier._repr_html_()
+    assert "&lt;b&gt;net&lt;/b&gt;" in table and "<b>" not in table
+    assert "<tr><th>input</th><td>3x8x8</td></tr>" in table
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (2, [2]),
+        ([3, 0, 3], [3, 0]),
+        (["0-1", "crane", 2], [0, 1, 3, 2]),
+        (np.array([1, 2]), [1, 2]),
+        ((index for index in (1,)), [1]),
+        ("tench, Tinca tinca", [2]),
+    ],
+)
+def test_classes_are_an_index_a_text_or_several(wanted: Any, found: list[int]) -> None:
+    assert named("goldfish", "shark", "tench, Tinca tinca", "crane").classes(wanted) == found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ([], "No class of Pooled is named; give at least one, such as 0 or 0-3"),
+        (-1, "no class -1: its classes are 0 to 3"),
+        ([0, -2], "no class -2: its classes are 0 to 3"),
+        ([1.0], "an index or a name, not 1.0"),
+        ([True], "an index or a name, not True"),
+    ],
+)
+def test_what_names_no_class_is_one_sentence(wanted: Any, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        small().classes(wanted)

@@ -1,5 +1,6 @@
 """MNIST files and folders of photographs, read as labelled images."""
 
+import os
 import struct
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from torch.utils.data import Subset, TensorDataset
 
 from neatfool.classifiers import Classifier
-from neatfool.data import batches, open_dataset, read_mnist
+from neatfool.data import ImageArray, batches, labels_of, open_dataset, read_images, read_mnist
 from neatfool.errors import DataError
 from neatfool.training import accuracy
 
@@ -113,3 +115,37 @@ def test_bad_mnist_files_are_one_sentence(tmp_path: Path) -> None:
     for damaged in (b"", b"\0\0\x08\x01\0\0\0\x09abc", b"\0\0\x0d\x01\0\0\0\x01a"):
         (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(damaged)
         data_error(tmp_path, "t10k-labels-idx1-ubyte is damaged")
+
+
+@pytest.mark.parametrize("called", ["index", "name"])
+def test_folders_called_as_the_classes_stand_for_these(called: str, tmp_path: Path) -> None:
+    names = [str(index) if called == "index" else f"level {index}" for index in range(11)]
+    for index, name in enumerate(names):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.full((9, 9), round(index * 25.5), np.uint8)).save(tmp_path / name / "one.png")
+    classifier = Classifier(Brightness(), input_size=8, class_names=None if called == "index" else names, device="cpu")
+    assert accuracy(classifier, tmp_path) == (11, 1, 1)
+    data = open_dataset(tmp_path, classifier)
+    assert dict(zip(sorted(names), labels_of(data), strict=True)) == {name: i for i, name in enumerate(names)}
+
+
+def test_any_torch_data_set_of_pairs_can_be_read() -> None:
+    images = torch.from_numpy(grays([0, 51, 102, 255, 7])).unsqueeze(1)
+    labels = torch.tensor([0, 2, 4, 9, 0])
+    whole = ImageArray(images, labels)
+    image, label = whole[3]
+    assert torch.equal(image, images[3]) and type(label) is int and label == 9
+    part = Subset(whole, [3, 1])
+    assert labels_of(part).tolist() == [9, 2]
+    np.testing.assert_array_equal(read_images(part, np.array([1])), images[[1]])
+    found = [(len(pixels), classes.tolist()) for pixels, classes in batches(whole, 2)]
+    assert found == [(2, [0, 2]), (2, [4, 9]), (1, [0])]
+    assert accuracy(brightness(channels=1), TensorDataset(images, labels)) == (5, 4 / 5, 1)
+    assert list(batches(ImageArray(images[:0], labels[:0]), 2)) == []
+
+
+def test_a_pipe_among_the_photographs_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    for index in range(11):
+        (tmp_path / f"{index:02}").mkdir()
+    os.mkfifo(tmp_path / "00" / "pipe.png")
+    data_error(tmp_path, "pipe.png cannot be read as an image")

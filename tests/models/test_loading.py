@@ -2,11 +2,11 @@
 
 import json
 import pickle
+import re
 import socket
 import sys
 import time
-import urllib.error
-from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +17,24 @@ import torchvision
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from neatfool.classifiers.sources import torchvision as zoo
+from neatfool.classifiers import same_classifier
 from neatfool.data import read_photograph
 from neatfool.errors import ModelError
-from neatfool.models import list_models, load_classifier
+from neatfool.models import as_classifier, list_models, load_classifier
 from neatfool.models.builtin import SHIPPED_WEIGHTS
 from neatfool.models.lenet import LeNet
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty torch hub cache on a machine without a network."""
 
-    def no_network(*_args: Any, **_options: Any) -> None:
-        raise urllib.error.URLError("no network in tests")
-
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
-    monkeypatch.setattr(torch.hub, "urlopen", no_network)
-    return tmp_path / "hub" / "checkpoints"
+    before = torch.hub.get_dir()
+    torch.hub.set_dir(tmp_path / "hub")
+    for protocol in ("http", "https"):
+        monkeypatch.setenv(f"{protocol}_proxy", "http://127.0.0.1:9")
+    yield tmp_path / "hub" / "checkpoints"
+    torch.hub.set_dir(before)
 
 
 def refused(model: str, message: str, **options: Any) -> str:
@@ -107,8 +107,13 @@ def test_downloaded_weights_are_used_from_the_cache(hub: Path, capsys: pytest.Ca
         ("efficientnet_b1", "efficientnet_b1-c27df63c.pth", 255),
     ],
 )
-def test_preprocessing_follows_the_published_file_of_that_name(model: str, file: str, resize: int) -> None:
-    assert zoo.zoo_weights(model, Path(file)).transforms().resize_size == [resize]
+def test_preprocessing_follows_the_published_file_of_that_name(
+    model: str, file: str, resize: int, tmp_path: Path
+) -> None:
+    state = torchvision.models.get_model(model, weights=None).state_dict()
+    (save_file if file.endswith(".safetensors") else torch.save)(state, tmp_path / file)
+    classifier = load_classifier(model, weights=tmp_path / file, device="cpu")
+    assert classifier.preprocessing()["resize_size"] == resize
 
 
 def test_imagenet_weights_of_the_shared_data_fit_strictly(shared: Path) -> None:
@@ -162,16 +167,66 @@ def test_checkpoints_and_data_parallel_names_are_understood(tmp_path: Path) -> N
     assert torch.equal(classifier.module.get_parameter("ip2.weight"), module.ip2.weight)
 
 
-def test_old_names_and_auxiliary_classifiers_are_adapted() -> None:
-    state = OrderedDict(
-        {"features.denseblock1.denselayer1.norm.1.weight": torch.zeros(1), "classifier.bias": torch.zeros(1)}
-    )
-    assert list(zoo.adapt_state("densenet121", state)) == [
-        "features.denseblock1.denselayer1.norm1.weight",
-        "classifier.bias",
-    ]
-    aux = OrderedDict({"AuxLogits.fc.bias": torch.zeros(1), "fc.bias": torch.zeros(1)})
-    assert list(zoo.adapt_state("inception_v3", aux)) == ["fc.bias"]
+def test_old_names_of_densenet_are_adapted(tmp_path: Path) -> None:
+    module = torchvision.models.densenet121(num_classes=2)
+    state = {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))([12])\.", r"\1.\2.", name): value
+        for name, value in module.state_dict().items()
+    }
+    assert "features.denseblock1.denselayer1.norm.1.weight" in state
+    torch.save(state, tmp_path / "w.pth")
+    loaded = load_classifier("densenet121", weights=tmp_path / "w.pth", device="cpu").module.state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in module.state_dict().items())
+
+
+def test_auxiliary_classifiers_are_left_out(tmp_path: Path) -> None:
+    module = torchvision.models.googlenet(num_classes=2, aux_logits=True, init_weights=False)
+    assert any(name.startswith("aux1.") for name in module.state_dict())
+    save_file(module.state_dict(), tmp_path / "w.safetensors")
+    loaded = load_classifier("googlenet", weights=tmp_path / "w.safetensors", device="cpu").module.state_dict()
+    assert torch.equal(loaded["fc.weight"], module.fc.weight)
+    assert not any(name.startswith("aux") for name in loaded)
+
+
+WRAPPED = (
+    "import neatfool as nf\n"
+    "from torch import nn\n"
+    "class Wrapped(nn.Module):\n"
+    "    def __init__(self):\n"
+    "        super().__init__()\n"
+    "        self.module = nn.Sequential(nn.Flatten(), nn.Linear(48, 5))\n"
+    "    def forward(self, x): return self.module(x)\n"
+    "def make(): return nf.Classifier(Wrapped(), input_size=4, device='cpu')\n"
+)
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_a_network_with_a_part_called_module_keeps_that_name(
+    prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wrapped_network.py").write_text(WRAPPED)
+    monkeypatch.syspath_prepend(tmp_path)
+    state = {"module.1.weight": torch.ones(5, 48), "module.1.bias": torch.arange(5.0)}
+    torch.save({prefix + name: value for name, value in state.items()}, tmp_path / "w.pth")
+    loaded = load_classifier("wrapped_network:make", weights=tmp_path / "w.pth", device="cpu").module.state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in state.items())
+
+
+def test_a_prefix_of_some_names_alone_is_no_wrapper(tmp_path: Path) -> None:
+    state = LeNet().state_dict()
+    state["module.conv1.weight"] = state.pop("conv1.weight")
+    torch.save(state, tmp_path / "w.pth")
+    refused("lenet-mnist", "conv1.weight is missing, module.conv1.weight is unknown", weights=tmp_path / "w.pth")
+
+
+def test_a_classifier_is_taken_as_it_is_or_by_its_name() -> None:
+    classifier = load_classifier("lenet-mnist", device="cpu")
+    assert as_classifier(classifier) is classifier
+    assert same_classifier(as_classifier("lenet-mnist"), classifier)
+    with pytest.raises(ModelError, match=r"LeNet is a bare torch module; pass neatfool\.Classifier"):
+        as_classifier(LeNet())  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="int is no classifier"):
+        as_classifier(3)  # type: ignore[arg-type]
 
 
 def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path) -> None:

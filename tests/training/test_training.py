@@ -1,12 +1,15 @@
 """Accuracy and the training loop."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from neatfool.classifiers import add_class
+from neatfool.cli import app
 from neatfool.data import ImageArray
 from neatfool.errors import ConfigError, ModelError
 from neatfool.models import load_classifier
@@ -122,3 +125,19 @@ def test_wrong_training_is_refused(tmp_path: Path) -> None:
         save_classifier(classifier, tmp_path / "w.pth", notes={})
     with pytest.raises(ModelError, match="choose a folder that exists"):
         save_classifier(classifier, tmp_path / "absent" / "w.safetensors", notes={})
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("w.pth", r"ends in \.safetensors"),
+        ("absent/w.safetensors", "choose a folder that exists"),
+        ("folder.safetensors", "it is a folder"),
+    ],
+)
+def test_where_weights_go_is_checked_before_the_training(out: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.safetensors").mkdir()
+    # There are no data either, which would be said next.
+    found = CliRunner().invoke(app, ["train", "--data", str(tmp_path), "--out", str(tmp_path / out)])
+    assert isinstance(found.exception, ModelError)
+    assert re.search(message, str(found.exception))
