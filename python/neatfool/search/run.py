@@ -418,9 +418,9 @@ def as_judge(source: Any, model: ModelConfig) -> Judge:
         return model.load()
     if isinstance(source, str):
         return model.model_copy(update={"name": source}).load()
-    if all(hasattr(source, part) for part in ("name", "image_shape", "class_names", "confidences")):
-        return source
-    return as_classifier(source)
+    is_judge = all(hasattr(source, part) for part in ("name", "image_shape", "class_names", "confidences"))
+    judge: Judge = source if is_judge else as_classifier(source)
+    return judge
 
 
 def _model_of(source: Classifier | Judge | str, judge: Judge, configured: ModelConfig) -> ModelConfig:
