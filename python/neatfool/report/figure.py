@@ -50,7 +50,7 @@ def draw_course(series: Sequence[Series]) -> Figure | None:
         if drawn:
             end = max(points[-1][0] for _, points in drawn)
             lines = [
-                Line(f"{label}  {percent(points[-1][1])}", *zip(*points, strict=True))  # type: ignore[arg-type]
+                Line(f"{label}: {percent(points[-1][1])}", *zip(*points, strict=True))  # type: ignore[arg-type]
                 for label, points in drawn
             ]
             label = "generations" if unit == "generation" else unit

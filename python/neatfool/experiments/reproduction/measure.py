@@ -21,8 +21,8 @@ from neatfool.experiments.hypothesis.figure import draw_figure, write_page
 from neatfool.experiments.hypothesis.measure import hypothesis
 from neatfool.experiments.repetition.measure import repeat
 from neatfool.experiments.repetition.page import write_repetition
-from neatfool.experiments.retraining.figure import write_rounds
 from neatfool.experiments.retraining.measure import RetrainSettings, resume_retrain, retrain
+from neatfool.experiments.retraining.page import write_rounds
 from neatfool.experiments.retraining.state import weights_name
 from neatfool.experiments.transfer.images import read_fooling_images
 from neatfool.experiments.transfer.measure import transfer_matrix
