@@ -17,9 +17,9 @@ from neatfool.data import ImageArray, labels_of, split_images
 from neatfool.encodings import Cppn
 from neatfool.errors import ConfigError, ModelError, RunError
 from neatfool.experiments.retraining import RetrainSettings, resume_retrain, retrain
-from neatfool.experiments.retraining.figure import write_rounds
 from neatfool.experiments.retraining.fooling import evolve_images, moments
 from neatfool.experiments.retraining.hardening import FrozenFeatures, TrainingSet, harden, soft_targets
+from neatfool.experiments.retraining.page import write_rounds
 from neatfool.training import accuracy
 from neatfool.training.loop import TrainingSettings
 

@@ -59,7 +59,7 @@ def line_chart(
     y_ticks: Ticks = PERCENT_TICKS,
     dots: bool = False,
     legend: bool = True,
-    size: tuple[float, float] = (WIDTH, 320),
+    size: tuple[float, float] = (WIDTH, 290),
 ) -> Figure:
     """Lines over common axes; see `add_line_chart`.
 
@@ -188,7 +188,7 @@ def heat_map(columns: Sequence[str], rows: Sequence[HeatRow], *, width: float = 
     left = max(0.26 * width, label_left + 110)
     wide = min((width - left) / max(len(columns), 1), 230)
     for number, name in enumerate(columns):
-        sheet.text(left + (number + 0.5) * wide, head / 2, name, colour="muted", size=12, align="center", room=wide - 8)
+        sheet.text(left + (number + 0.5) * wide, head / 2, name, colour="muted", size=11, align="center", room=wide - 8)
     for number, row in enumerate(rows):
         top = head + number * row_height
         middle = top + (row_height - 4) / 2
@@ -211,10 +211,10 @@ def heat_map(columns: Sequence[str], rows: Sequence[HeatRow], *, width: float = 
                 italic=cell.faint,
                 bold=not cell.faint,
                 align="center",
-                room=wide - 16,
+                room=wide - 10,
             )
             if cell.detail:
-                sheet.text(x + wide / 2, middle + 11, cell.detail, size=11, align="center", room=wide - 16)
+                sheet.text(x + wide / 2, middle + 11, cell.detail, size=11, align="center", room=wide - 10)
     if note:
         sheet.text(0, sheet.height - 10, note, size=11, colour="muted", room=width)
     return sheet.figure

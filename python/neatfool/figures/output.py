@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 _MARGIN = 28
 """Around the figures in PNG files."""
 
-_VARIABLES = {on_light: f"var(--{name})" for name, (on_light, _) in PALETTE.items()}
+_COLOURS = {on_light: f"var(--{name})" for name, (on_light, _) in PALETTE.items()}
 
 
 def write_figure(figure: Figure, out: Path, *, title: str, subtitle: str = "") -> None:
@@ -131,6 +130,11 @@ def _plain(name: str) -> str:
 
 def _page_style(style: str) -> str:
     """A style with the page's colours and font, and text that small screens enlarge."""
-    style = re.sub("#[0-9a-f]{6}", lambda found: _VARIABLES.get(found[0], found[0]), style)
-    style = re.sub("font-family: [^;]*; ?", "", style)
-    return re.sub(r"font-size: ([0-9.]+px)", r"font-size: calc(\1 * var(--larger, 1))", style)
+    rules = dict(rule.strip().split(": ", 1) for rule in style.split(";") if rule.strip())
+    if font := rules.pop("font", None):  # so older releases of matplotlib write "italic bold 12px 'DejaVu Sans'"
+        *kinds, rules["font-size"] = font.partition(" '")[0].split()
+        rules.update({"font-style" if kind in ("italic", "oblique") else "font-weight": kind for kind in kinds})
+    rules.pop("font-family", None)
+    if size := rules.get("font-size"):
+        rules["font-size"] = f"calc({size} * var(--larger, 1))"
+    return "; ".join(f"{name}: {_COLOURS.get(value, value)}" for name, value in rules.items())

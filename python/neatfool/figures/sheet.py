@@ -95,7 +95,8 @@ class Sheet:
             self._axes.imshow(
                 pixels, extent=(x, x + wide, y + tall, y), interpolation="none", aspect="auto", clip_on=False
             )
-            self._axes.set(xlim=(0, self.width), ylim=(self.height, 0))
+            self._axes.set(xlim=(0, self.width), ylim=(self.height, 0))  # imshow moved them
+        self.box(x, y, wide, tall, None, outline="rule")  # so that white pictures do not vanish on a white page
 
     def box(
         self,

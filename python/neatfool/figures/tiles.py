@@ -6,8 +6,6 @@ import unicodedata
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from neatfool.shared.files import MIB, replacing
@@ -44,11 +42,6 @@ def heat(value: float) -> Colour:
 def font(size: float) -> Font:
     """Pillow's own font; see `plain_text` for the letters it has."""
     return ImageFont.load_default(size)
-
-
-def as_picture(pixels: npt.NDArray[np.uint8]) -> Image.Image:
-    """A picture of uint8 (channels, height, width)."""
-    return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 
 def picture_uri(picture: Image.Image, side: int) -> str:

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import ImageDraw
 
 from neatfool.errors import RunError
 from neatfool.figures.tiles import MUTED, TEXT, canvas, font, paste_tile, plain_text, shorten, write_png
 from neatfool.report.summary import Summary, summarise
 from neatfool.runs import Elite, RunFolder
+from neatfool.shared.pixels import as_picture
 from neatfool.shared.text import percent
 
 EMPTY = (32, 36, 44)
@@ -80,8 +81,8 @@ def write_gallery(run: RunFolder, out: Path) -> None:
     small = font(layout.text)
     for index, elite in enumerate(summary.elites):
         left, top = layout.position(index)
-        if elite.image_path.exists():
-            paste_tile(sheet, Image.fromarray(run.image(elite.class_index)), (left, top), layout.tile)
+        if elite.pixels is not None:
+            paste_tile(sheet, as_picture(elite.pixels), (left, top), layout.tile)
         else:
             draw.rectangle((left, top, left + layout.tile - 1, top + layout.tile - 1), EMPTY)
         baseline = top + layout.tile + layout.gap // 3

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import tomli_w
 from markupsafe import Markup
-from PIL import Image
 
+from neatfool.figures.course import draw_comparison, draw_run
 from neatfool.figures.output import inline_svg
 from neatfool.figures.page import SMALL_SIDE, write_html
 from neatfool.figures.tiles import picture_uri
-from neatfool.report.figure import draw_comparison, draw_run
 from neatfool.report.gallery import write_gallery
 from neatfool.report.summary import Summary, summarise
 from neatfool.runs import Elite, RunFolder
+from neatfool.shared.pixels import as_picture
 
 MOST_WHOLE_IMAGES = 40
 MOST_LARGE_THUMBNAILS = 1200
@@ -66,7 +66,7 @@ def write_report(runs: Sequence[RunFolder], out: Path) -> None:
     sections = [
         _section(run, summary, _thumbnail_side(images), out) for run, summary in zip(runs, summaries, strict=True)
     ]
-    comparison = draw_comparison(summaries) if len(runs) > 1 else None
+    comparison = draw_comparison([(one.name, one.metrics) for one in summaries]) if len(runs) > 1 else None
     write_html(
         Path(__file__).parent / "page.html.j2",
         out,
@@ -96,7 +96,7 @@ def _section(run: RunFolder, summary: Summary, side: int, out: Path) -> _Section
     manifest = run.manifest
     beside = out.parent.resolve() == run.path.resolve()
     classes = len(summary.elites) or len(manifest.class_names)
-    chart = draw_run(summary, classes)
+    chart = draw_run(summary.metrics, classes)
     return _Section(
         summary=summary,
         chart=inline_svg(chart, "Confidence in the course of the run") if chart else None,
@@ -124,8 +124,8 @@ def _repeat_command(run: RunFolder, summary: Summary) -> str | None:
 
 
 def _tile(run: RunFolder, elite: Elite, side: int, beside: bool) -> _Tile:
-    if not elite.image_path.exists():
+    if elite.pixels is None:
         return _Tile(elite, None, None)
-    picture = Image.fromarray(run.image(elite.class_index))
-    link = elite.image_path.relative_to(run.path).as_posix() if beside else None
-    return _Tile(elite, picture_uri(picture, side), link)
+    path = run.image_path(elite.class_index)
+    link = path.relative_to(run.path).as_posix() if beside and path.exists() else None
+    return _Tile(elite, picture_uri(as_picture(elite.pixels), side), link)

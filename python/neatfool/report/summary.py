@@ -1,14 +1,12 @@
 """A run in numbers, read from its folder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from neatfool.runs import Elite, RunFolder, setting_name
-
-_ROUNDING = 1e-4
+from neatfool.runs import Elite, RunFolder, read_elites, setting_name
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def summarise(run: RunFolder) -> Summary:
     Raises:
         RunError: a file of the run is damaged.
     """
-    elites = [replace(elite, confidence=as_fraction(elite.confidence)) for elite in run.elites()]
+    elites = read_elites(run).one_by_one()
     metrics = run.metrics()
     confidence = np.array([elite.confidence for elite in elites])
     filled = len(elites) > 0
@@ -58,7 +56,8 @@ def summarise(run: RunFolder) -> Summary:
         setup={
             key: text
             for key in ("encoding", "strategy", "objective", "optimiser", "seed")
-            if (text := setting_name(run.config, key))
+            # Whoever is evolved for confidence, as nearly all are, need not say so.
+            if (text := setting_name(run.config, key)) and text != "confidence"
         },
         generations=_last_count(metrics, "generation"),
         evaluations=_last_count(metrics, "evaluations"),
@@ -70,11 +69,6 @@ def summarise(run: RunFolder) -> Summary:
         over_9999=int((confidence >= 0.9999).sum()),
         metrics=metrics,
     )
-
-
-def as_fraction(value: float) -> float:
-    """The value, but 1 if it exceeds 1 by no more than the rounding errors of a sum of float32."""
-    return 1.0 if 1 < value <= 1 + _ROUNDING else value
 
 
 def _last_count(metrics: Sequence[dict[str, Any]], key: str) -> int | None:

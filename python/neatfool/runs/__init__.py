@@ -1,8 +1,8 @@
 """The run folder: everything a run leaves on disk, written so that a crash at any moment leaves it readable."""
 
 from neatfool.runs.checkpoint import expect
-from neatfool.runs.elites import Elites, elite_arrays, read_elites
-from neatfool.runs.folder import Elite, RunFolder, default_path, setting_name
+from neatfool.runs.elites import Elite, Elites, elite_arrays, read_elites
+from neatfool.runs.folder import RunFolder, default_path, setting_name
 from neatfool.runs.identity import check_same, describe
 from neatfool.runs.job import (
     Job,

@@ -21,6 +21,27 @@ _COLUMNS = {"classes": np.int64, "confidence": np.float32, "id": np.int64, "gene
 
 
 @dataclass(frozen=True)
+class Elite:
+    """The best image found for one class.
+
+    Attributes:
+        class_index: the class.
+        class_name: its name.
+        confidence: of the judge in this class, in [0, 1].
+        id: identity of the individual in the lineage.
+        generation: the generation that made it.
+        pixels: its picture, uint8 (channels, H, W); None where a file of the run folder is missing.
+    """
+
+    class_index: int
+    class_name: str
+    confidence: float
+    id: int
+    generation: int
+    pixels: NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True)
 class Elites:
     """The best image of every class that has one, in the order of the checkpoint.
 
@@ -59,9 +80,39 @@ class Elites:
             self.genomes.render(out)
             return out
         for cell, class_index in enumerate(self.classes.tolist()):
-            stored = self._stored.get(class_index)
-            out[cell] = as_pixels(self._folder.image(class_index)) if stored is None else stored
+            out[cell] = self._picture(class_index)
         return out
+
+    def one_by_one(self) -> list[Elite]:
+        """The elites in class order, for people to look at.
+
+        Raises:
+            RunError: a file is damaged.
+        """
+        if self.genomes is None:
+            paths = [self._folder.image_path(index) for index in self.classes.tolist()]
+            pictures: list[NDArray[np.uint8] | None] = [
+                self._picture(index) if index in self._stored or path.exists() else None
+                for index, path in zip(self.classes.tolist(), paths, strict=True)
+            ]
+        else:
+            pictures = list(self.pixels())
+        elites = [
+            Elite(
+                int(self.classes[cell]),
+                self.class_names[cell],
+                float(self.confidence[cell]),
+                int(self.ids[cell]),
+                int(self.generation[cell]),
+                pixels,
+            )
+            for cell, pixels in enumerate(pictures)
+        ]
+        return sorted(elites, key=lambda elite: elite.class_index)
+
+    def _picture(self, class_index: int) -> NDArray[np.uint8]:
+        stored = self._stored.get(class_index)
+        return as_pixels(self._folder.image(class_index)) if stored is None else stored
 
 
 def elite_arrays(

@@ -6,7 +6,6 @@ import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -30,27 +29,6 @@ CONFIG = "config.toml"
 MANIFEST = "manifest.json"
 METRICS = "metrics.jsonl"
 STATE = "checkpoint/state.safetensors"
-
-
-@dataclass(frozen=True)
-class Elite:
-    """The best image found for one class.
-
-    Attributes:
-        class_index: the class, an index into the manifest's class names.
-        class_name: its name.
-        confidence: the classifier's confidence in this class, in [0, 1].
-        id: identity of the individual in the lineage.
-        generation: the generation that made it.
-        image_path: where its PNG belongs; a run stopped early may lack the file.
-    """
-
-    class_index: int
-    class_name: str
-    confidence: float
-    id: int
-    generation: int
-    image_path: Path
 
 
 class RunFolder:
@@ -308,39 +286,6 @@ class RunFolder:
                 return np.array(picture)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise RunError(f"{path} is not a readable PNG ({error}).") from error
-
-    def elites(self) -> list[Elite]:
-        """The elites of the checkpoint in class order; cells never filled (id or confidence < 0) are left out.
-
-        Reads the arrays ``archive.classes``, ``archive.id``, ``archive.generation`` (int64) and
-        ``archive.confidence`` (float32), each of shape (k,). Without a checkpoint there are none.
-
-        Raises:
-            RunError: the checkpoint is damaged or contradicts the manifest.
-        """
-        if not self.has_checkpoint:
-            return []
-        dtypes = {"classes": np.int64, "confidence": np.float32, "id": np.int64, "generation": np.int64}
-        arrays, _ = self.load_checkpoint({f"archive.{name}" for name in dtypes})
-        source = self.path / STATE
-        cells = len(checkpoint.expect(arrays, "archive.classes", np.int64, (None,), ndim=1, source=source))
-        columns = [
-            checkpoint.expect(arrays, f"archive.{name}", dtype, (cells,), ndim=1, source=source).tolist()
-            for name, dtype in dtypes.items()
-        ]
-        names = self.manifest.class_names
-        elites: dict[int, Elite] = {}
-        for class_index, confidence, identity, generation in zip(*columns, strict=True):
-            if confidence < 0 or identity < 0:
-                continue
-            if not 0 <= class_index < len(names) or class_index in elites:
-                raise RunError(f"{source}: 'archive.classes' has {class_index} twice or out of range.")
-            if not confidence <= 1:
-                raise RunError(f"{source}: 'archive.confidence' of class {class_index} is {confidence}.")
-            elites[class_index] = Elite(
-                class_index, names[class_index], confidence, identity, generation, self.image_path(class_index)
-            )
-        return [elites[class_index] for class_index in sorted(elites)]
 
     def _check_class(self, class_index: int) -> None:
         if not 0 <= class_index < len(self.manifest.class_names):

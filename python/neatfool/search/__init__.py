@@ -1,6 +1,6 @@
 """How images are found."""
 
-from neatfool.search.archive import Archive, Elite, confidence_statistics
+from neatfool.search.archive import Archive, Member, confidence_statistics
 from neatfool.search.config import EvolveConfig, build_config, read_config
 from neatfool.search.inspection import draw_elite, inspect_elite, inspect_run
 from neatfool.search.judge import FunctionJudge, Judge, StreamingJudge
@@ -36,13 +36,13 @@ __all__ = [
     "Archive",
     "Birth",
     "Confidence",
-    "Elite",
     "EvolveConfig",
     "FunctionJudge",
     "Judge",
     "Lineage",
     "MapElites",
     "MapElitesStrategy",
+    "Member",
     "Neat",
     "Objective",
     "Offspring",

@@ -13,7 +13,7 @@ from neatfool.classifiers import find_class
 from neatfool.encodings import Arrays, Population
 from neatfool.errors import ModelError, RunError
 from neatfool.figures.notebook import gallery_html
-from neatfool.runs import expect
+from neatfool.runs import Elite, expect
 from neatfool.shared.pixels import for_looking
 from neatfool.shared.text import percent
 
@@ -26,24 +26,14 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Elite:
-    """The elite of one class.
+class Member(Elite):
+    """The elite of one class, with its genome.
 
     Attributes:
-        class_index: the class.
-        class_name: its name.
-        confidence: of the judge in this class, in [0, 1].
-        id: evaluation number.
-        generation: generation it was made in.
         image: uint8 (H, W) gray or (H, W, 3) RGB.
-        genome: its genome, ready for JSON.
+        genome: ready for JSON.
     """
 
-    class_index: int
-    class_name: str
-    confidence: float
-    id: int
-    generation: int
     image: NDArray[np.uint8]
     genome: dict[str, Any]
 
@@ -146,7 +136,7 @@ class Archive:
     def __len__(self) -> int:
         return len(self.classes)
 
-    def __getitem__(self, name: str | int) -> Elite:
+    def __getitem__(self, name: str | int) -> Member:
         """The elite of a class, by its index or (part of) its name.
 
         Raises:
@@ -157,12 +147,13 @@ class Archive:
         out = np.empty((1, *one.shape), np.uint8)
         one.render(out)
         class_index = int(self.classes[cell])
-        return Elite(
+        return Member(
             class_index,
             self.class_names[class_index],
             float(self.confidence[cell]),
             int(self.ids[cell]),
             int(self.generation[cell]),
+            out[0],
             for_looking(out)[0],
             self.genomes.describe(cell),
         )

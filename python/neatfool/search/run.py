@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from neatfool.classifiers import Classifier, find_classes
 from neatfool.encodings import Encoding
 from neatfool.errors import ConfigError, ModelError, RunError
+from neatfool.figures.course import draw_run
 from neatfool.models import ModelConfig, as_classifier
 from neatfool.runs import (
     RunFolder,
@@ -194,10 +195,15 @@ class Run:
                 self.folder.write_images(dict(zip(self.archive.classes.tolist(), self.archive.pixels(), strict=True)))
 
     def plot(self) -> Figure:
-        """Confidence over evaluations, as a matplotlib figure."""
-        from neatfool.figures.charts import confidence_chart
+        """Confidence over evaluations, as a matplotlib figure.
 
-        return confidence_chart(self.metrics, classes=len(self.archive))
+        Raises:
+            ConfigError: there are fewer than two generations to draw.
+        """
+        figure = draw_run(self.metrics, len(self.archive))
+        if figure is None:
+            raise ConfigError("There is nothing to draw yet; let the run make a generation.")
+        return figure
 
     def to_pandas(self) -> pd.DataFrame:
         """The elites as a table: class, class_name, confidence, id, generation. Needs pandas.

@@ -14,17 +14,8 @@ from neatfool.experiments.diversity.map import embed, spread
 from neatfool.figures.charts import Line, draw_lines
 from neatfool.figures.sheet import Sheet
 from neatfool.figures.style import SERIES
-from neatfool.figures.tiles import (
-    COLOURS,
-    MUTED,
-    TEXT,
-    as_picture,
-    canvas,
-    font,
-    paste_tile,
-    plain_text,
-    shorten,
-)
+from neatfool.figures.tiles import COLOURS, MUTED, TEXT, canvas, font, paste_tile, plain_text, shorten
+from neatfool.shared.pixels import as_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,7 +13,8 @@ from neatfool.experiments.diversity.figure import MOST_SHEET_CLASSES, draw_dista
 from neatfool.figures.output import inline_svg
 from neatfool.figures.page import SMALL_SIDE, write_html
 from neatfool.figures.style import SERIES
-from neatfool.figures.tiles import as_picture, picture_uri
+from neatfool.figures.tiles import picture_uri
+from neatfool.shared.pixels import as_picture
 
 if TYPE_CHECKING:
     from neatfool.experiments.diversity.result import DiversityResult

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from neatfool.experiments.hypothesis.figure import DEFENCE_NAMES, draw_attacks, draw_groups
 from neatfool.figures.output import inline_svg
 from neatfool.figures.page import write_html
-from neatfool.figures.tiles import as_picture, picture_uri
+from neatfool.figures.tiles import picture_uri
+from neatfool.shared.pixels import as_picture
 
 if TYPE_CHECKING:
     from neatfool.experiments.hypothesis.result import Hypothesis

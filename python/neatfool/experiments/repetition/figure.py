@@ -9,7 +9,7 @@ import numpy as np
 
 from neatfool.figures.charts import HALVES, WIDTH, Line, draw_lines
 from neatfool.figures.sheet import Sheet
-from neatfool.figures.tiles import as_picture
+from neatfool.shared.pixels import as_picture
 from neatfool.shared.text import percent
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from neatfool.experiments.repetition.figure import (
 )
 from neatfool.figures.output import inline_svg
 from neatfool.figures.page import SMALL_SIDE, write_html
-from neatfool.figures.tiles import as_picture, picture_uri
+from neatfool.figures.tiles import picture_uri
+from neatfool.shared.pixels import as_picture
 
 if TYPE_CHECKING:
     from neatfool.experiments.repetition.result import ClassRepetition, RepetitionResult

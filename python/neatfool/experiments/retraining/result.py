@@ -114,7 +114,7 @@ class RetrainResult:
         """
         if self.folder is None or not self.rounds:
             return
-        from neatfool.experiments.retraining.figure import write_rounds
+        from neatfool.experiments.retraining.page import write_rounds
         from neatfool.report import write_run_pages
 
         write_run_pages(self.folder)

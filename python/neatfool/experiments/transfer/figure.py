@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neatfool.figures.charts import PERCENT_TICKS, WIDTH, Cell, HeatRow, Line, add_line_chart, heat_map, thinned
-from neatfool.figures.sheet import Sheet
+from neatfool.figures.sheet import Sheet, printable
 from neatfool.figures.style import SERIES
-from neatfool.figures.tiles import as_picture
+from neatfool.shared.pixels import as_picture
 from neatfool.shared.text import percent
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def draw_matrix(matrix: TransferMatrix) -> Figure:
                 Cell(
                     figures["same_class_rate"],
                     percent(figures["same_class_rate"]),
-                    f"mean confidence {percent(figures['mean_confidence'])}",
+                    f"mean {percent(figures['mean_confidence'])}",
                     outlined=result.itself[target],
                 )
                 for target, figures in enumerate(map(result.figures, range(len(result.targets))))
@@ -44,7 +44,9 @@ def draw_matrix(matrix: TransferMatrix) -> Figure:
         )
         for result in matrix.results
     ]
-    note = "Large: images with the same most likely class. Outlined: the classifier the images were evolved for."
+    note = (
+        "Images with the same most likely class, mean confidence. Outlined: the classifier the images were evolved for."
+    )
     return heat_map(matrix.results[0].targets, rows, note=note)
 
 
@@ -71,7 +73,7 @@ class _Column(NamedTuple):
         mean = float(self.confidence.mean(dtype=np.float64))
         if self.same is None:
             return Cell(mean, percent(mean), "mean confidence")
-        return Cell(mean, f"{int(self.same.sum())} of {len(self.same)}", f"mean confidence {percent(mean)}")
+        return Cell(mean, f"{int(self.same.sum())} of {len(self.same)}", f"mean {percent(mean)}")
 
 
 def _columns(result: TransferResult) -> list[_Column]:
@@ -86,10 +88,14 @@ def _columns(result: TransferResult) -> list[_Column]:
 def _draw_images(result: TransferResult) -> Figure:
     columns = _columns(result)
     rows = [
-        HeatRow(name, [column.cell(index) for column in columns], picture=as_picture(result.images[index]))
+        HeatRow(
+            printable(name) or f"class {result.classes[index]}",
+            [column.cell(index) for column in columns],
+            picture=as_picture(result.images[index]),
+        )
         for index, name in enumerate(result.class_names)
     ]
-    rows.append(HeatRow("All", [column.total() for column in columns], detail="with the same most likely class"))
+    rows.append(HeatRow("All images", [column.total() for column in columns], detail="seen as the same class"))
     note = (
         "Shades and percentages: confidence in the class the image was evolved for. Slanted: another class is likelier."
     )
@@ -98,7 +104,7 @@ def _draw_images(result: TransferResult) -> Figure:
 
 def _draw_curves_and_examples(result: TransferResult) -> Figure:
     blocks = [(target, list(_examples(result, target))) for target in range(len(result.targets))]
-    chart, heading, row = 340, 56, _TILE + 76
+    chart, heading, row = 340, 56, _TILE + 86
     sheet = Sheet(WIDTH, chart + sum(heading + row * len(rows) for _, rows in blocks))
     columns = _columns(result)
     known = result.source_confidence is not None
@@ -119,27 +125,28 @@ def _draw_curves_and_examples(result: TransferResult) -> Figure:
         top += heading
         for caption, examples in rows:
             sheet.text(0, top, caption, size=12, colour="muted")
-            for column_number, (index, verdict) in enumerate(examples):
-                left = column_number * (_TILE + _GAP)
+            for place, (index, verdict) in enumerate(examples):
+                left = place * (_TILE + _GAP)
                 sheet.picture(as_picture(result.images[index]), left, top + 14, _TILE)
                 sheet.text(left, top + _TILE + 26, result.class_names[index], size=11, room=_TILE)
-                sheet.text(left, top + _TILE + 42, verdict, size=10, colour="muted", room=_TILE)
+                for number, words in enumerate(verdict):
+                    sheet.text(left, top + _TILE + 41 + 14 * number, words, size=10, colour="muted", room=_TILE)
             top += row
     return sheet.figure
 
 
-def _examples(result: TransferResult, target: int) -> Iterator[tuple[str, list[tuple[int, str]]]]:
+def _examples(result: TransferResult, target: int) -> Iterator[tuple[str, list[tuple[int, list[str]]]]]:
     """The images that fool source and target most, and those that fool the source alone most, with verdicts."""
     known = result.source_confidence is not None
     source = np.ones(len(result.classes), np.float32) if result.source_confidence is None else result.source_confidence
     same, confidence = result.same_class[target], result.confidence[target]
 
-    def both(index: int) -> str:
+    def both(index: int) -> list[str]:
         verdict = percent(float(confidence[index]))
-        return f"{percent(float(source[index]))}, {verdict}" if known else verdict
+        return [f"source {percent(float(source[index]))}", f"target {verdict}"] if known else [verdict]
 
-    def alone(index: int) -> str:
-        return f"sees {result.top1_names[target][index]}"
+    def alone(index: int) -> list[str]:
+        return [f"sees {result.top1_names[target][index]}"]
 
     for caption, score, verdict in (
         ("Fool both: most confident of all", np.where(same, np.minimum(source, confidence), -1), both),

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from neatfool.experiments.transfer.figure import MOST_ROWS, draw_matrix, draw_result
 from neatfool.figures.output import inline_svg, write_figure
 from neatfool.figures.page import SMALL_SIDE, write_html
-from neatfool.figures.tiles import as_picture, picture_uri
+from neatfool.figures.tiles import picture_uri
 from neatfool.shared.files import make_folder, write_json
+from neatfool.shared.pixels import as_picture
 
 if TYPE_CHECKING:
     from neatfool.experiments.transfer.result import TransferMatrix, TransferResult

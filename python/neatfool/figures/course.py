@@ -1,17 +1,18 @@
-"""The charts of a report: fractions over the course of a run."""
+"""Confidence over the course of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from neatfool.figures.charts import Line, count_ticks, line_chart, thinned
-from neatfool.report.summary import Summary, as_fraction
 from neatfool.shared.text import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
@@ -19,25 +20,25 @@ class Series:
     """Values to draw: ``rows`` of metrics, the key to read and the number its values are fractions of."""
 
     label: str
-    rows: Sequence[dict[str, Any]]
+    rows: Sequence[Mapping[str, Any]]
     key: str
     whole: float = 1
 
 
-def draw_run(summary: Summary, classes: int) -> Figure | None:
+def draw_run(metrics: Sequence[Mapping[str, Any]], classes: int) -> Figure | None:
     """Median and mean confidence of a run and its share of classes at 99 % or more; None without metrics."""
     return draw_course(
         [
-            Series("Median confidence", summary.metrics, "median_confidence"),
-            Series("Mean confidence", summary.metrics, "mean_confidence"),
-            Series("Classes ≥ 99 %", summary.metrics, "classes_over_99", whole=classes),
+            Series("Median confidence", metrics, "median_confidence"),
+            Series("Mean confidence", metrics, "mean_confidence"),
+            Series("Classes ≥ 99 %", metrics, "classes_over_99", whole=classes),
         ]
     )
 
 
-def draw_comparison(summaries: Sequence[Summary]) -> Figure | None:
-    """The median confidence of several runs; None without metrics."""
-    return draw_course([Series(one.name, one.metrics, "median_confidence") for one in summaries])
+def draw_comparison(runs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Figure | None:
+    """The median confidence of several runs, each with its name; None without metrics."""
+    return draw_course([Series(name, metrics, "median_confidence") for name, metrics in runs])
 
 
 def draw_course(series: Sequence[Series]) -> Figure | None:
@@ -50,7 +51,7 @@ def draw_course(series: Sequence[Series]) -> Figure | None:
         if drawn:
             end = max(points[-1][0] for _, points in drawn)
             lines = [
-                Line(f"{label}  {percent(points[-1][1])}", *zip(*points, strict=True))  # type: ignore[arg-type]
+                Line(f"{label}: {percent(points[-1][1])}", *zip(*points, strict=True))  # type: ignore[arg-type]
                 for label, points in drawn
             ]
             label = "generations" if unit == "generation" else unit
@@ -66,10 +67,15 @@ def _points(series: Series, unit: str) -> list[tuple[int, float]]:
         value: Any = row.get(series.key)
         if not (isinstance(x, int) and _is_number(x) and _is_number(value)):
             continue
-        fraction = as_fraction(value / series.whole)
+        fraction = _fraction(value / series.whole)
         if 0 <= fraction <= 1 and x >= 0 and (not points or x > points[-1][0]):
             points.append((x, fraction))
     return [points[index] for index in thinned(len(points))]
+
+
+def _fraction(value: float) -> float:
+    """The value, but 1 if it exceeds 1 by no more than the rounding errors of a sum of float32."""
+    return 1.0 if 1 < value <= 1 + _ROUNDING else value
 
 
 def _is_number(value: object) -> bool:
