@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import neatfool as nf
+from neatfool import cli
+from neatfool.search import build_config, draw_elite
+
 
 def pixels(path: str) -> np.ndarray:
     with Image.open(path) as picture:
@@ -111,6 +115,8 @@ MISTAKES = {
     "resume nothing": (("resume", "nowhere"), ["nowhere"]),
     "resume no run": (("resume", "."), ["not a run folder"]),
     "render class": (("render", "run", "--class", "cat", "--out", "x.png"), ["cat"]),
+    "render what": (("render", "run", "--class", "1", "--out", "x.svg"), ["x.svg", ".png"]),
+    "model of Python": (("evolve", "--model", "sys:exit"), ["sys", "classifiers"]),
     "render where": (("render", "run", "--class", "1", "--out", "no/x.png"), ["no/x.png"]),
     "report where": (("report", "run", "--out", "run/config.toml"), ["config.toml", "another --out"]),
     "out taken": ((*EVOLVE, "--out", "run"), ["run", "resume"]),
@@ -155,8 +161,9 @@ def test_ctrl_c_finishes_the_generation_and_exits_130(neatfool, workplace):
         text=True,
     )
     assert process.stderr is not None
-    while "generation 0/" not in process.stderr.readline():
-        assert process.poll() is None
+    for line in process.stderr:
+        if "generation 0/" in line:
+            break
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130
@@ -170,7 +177,49 @@ def test_ctrl_c_finishes_the_generation_and_exits_130(neatfool, workplace):
 
 def test_version_and_help(neatfool):
     assert neatfool("--version")[1].startswith("neatfool 0.")
-    for command in ("evolve", "resume", "train", "check", "models", "render", "inspect", "report"):
+    listed = neatfool("--help")[1]
+    for command in COMMANDS:
+        assert command in listed
         code, out, _ = neatfool(command, "--help")
         assert code == 0
         assert "--json" in out
+
+
+COMMANDS = [module.__name__.rpartition(".")[2] for module in cli.COMMANDS]
+
+
+def test_render_writes_what_the_suffix_says(neatfool):
+    neatfool(*EVOLVE, "--out", "run", "--quiet")
+    for name, kind in (("a.png", "PNG"), ("a.jpg", "JPEG"), ("a.webp", "WEBP")):
+        assert neatfool("render", "run", "-c", "1", "--out", name)[0] == 0
+        with Image.open(name) as picture:
+            assert picture.format == kind
+
+
+def test_a_strangers_configuration_ends_no_program(neatfool, workplace):
+    neatfool(*EVOLVE, "--out", "run", "--quiet")
+    config = workplace / "run/config.toml"
+    config.write_text(config.read_text().replace('"tinynet:make"', '"sys:exit"'))
+    code, _, err = neatfool("resume", "run", "--generations", "5")
+    assert code == 2 and "sys" in err and err.count("\n") == 1
+
+
+def test_the_device_a_classifier_is_on_is_remembered(tmp_path):
+    classifier = nf.load_classifier("lenet-mnist", device="cpu")
+    nf.evolve(classifier, generations=0, batch=5, out=tmp_path / "given")
+    assert nf.RunFolder.open(tmp_path / "given").config["model"]["device"] == "cpu"
+    nf.evolve("lenet-mnist", generations=0, batch=5, out=tmp_path / "named")
+    assert nf.RunFolder.open(tmp_path / "named").config["model"]["device"] == "auto"
+
+
+def test_layers_without_a_name_go_below_one_with_the_same_name():
+    assert build_config({"encoding": {"weight_rate": 0.9}}, {"encoding": {"name": "cppn"}}).encoding.weight_rate == 0.9
+    assert build_config({"encoding": {"weight_rate": 0.9}}, {"encoding": {"name": "direct"}}).encoding == nf.Direct()
+
+
+def test_a_picture_that_would_be_too_wide_is_one_sentence(tmp_path):
+    judge = nf.FunctionJudge(lambda images: np.zeros((len(images), 2)), image_shape=(1, 4, 9), classes=2)
+    nf.evolve(judge, generations=0, batch=3, out=tmp_path / "run")
+    with pytest.raises(nf.ConfigError, match=r"36864 x 16384 pixels is too large; choose a --size of at most 7281"):
+        draw_elite(nf.RunFolder.open(tmp_path / "run"), "0", size=16384)
+    assert draw_elite(nf.RunFolder.open(tmp_path / "run"), "0", size=8)[1].size == (18, 8)

@@ -47,6 +47,7 @@ def striped(workplace: Path) -> Path:
     stripes = _core.CppnGenomes.from_json([json.dumps(STRIPES)] * 2)
     run.archive.genomes.put(np.array([0, 1]), run.archive.genomes.relatives(stripes.arrays()), np.array([0, 1]))
     run.archive.ids[:] = [100, 101]
+    run.search.evaluations = 102
     run.lineage.add([100, 101], [(-1, -1)] * 2, [-1] * 2, generation=0)
     run.save()
     return workplace / "run"

@@ -194,6 +194,7 @@ def stripes(tmp_path: Path) -> tuple[nf.RunFolder, nf.Classifier]:
     plain = genome({OUTPUT: "gaussian"}, {}, {(X, OUTPUT): 1.0})
     run.archive.genomes.put(np.array([0, 1]), population(plain, STRIPES), np.array([0, 1]))
     run.archive.ids[:] = [100, 101]
+    run.search.evaluations = 102
     run.lineage.add([100, 101], [(-1, -1)] * 2, [-1] * 2, generation=0)
     run.save()
     return run.folder, model
@@ -252,6 +253,7 @@ def direct_run(path: Path, picture: np.ndarray, module: torch.nn.Module) -> tupl
         np.array([1], np.uint32), _core.DirectGenomes.from_array(genes), np.array([0], np.uint32)
     )
     run.archive.ids[:] = [100, 101]
+    run.search.evaluations = 102
     run.lineage.add([100, 101], [(-1, -1)] * 2, [-1] * 2, generation=0)
     run.save()
     return run.folder, model

@@ -94,24 +94,23 @@ def test_rounds_add_a_class_and_leave_the_first_network_alone(trained, data):
     assert result.rounds[2].caught_all is not None
 
 
-def test_nothing_held_out_is_trained_on(trained, data, tmp_path, monkeypatch):
-    seen = []
+def test_a_training_set_is_real_images_and_then_fooling_ones(trained, data):
+    real, _ = split_images(data, trained, seed=0)
+    fooling = np.random.default_rng(0).integers(0, 256, (5, 1, SIDE, SIDE), dtype=np.uint8)
+    both = TrainingSet(real, fooling, 3)
+    assert len(both) == len(real) + 5
+    assert (both.labels[len(real) :] == 3).all()
+    assert np.array_equal(both.labels[: len(real)], labels_of(real))
+    pixels = both.images(torch.tensor([0, len(both) - 1, 1]))
+    assert np.array_equal(pixels[1], fooling[-1])
+    assert np.array_equal(pixels[2], real[1][0])
 
-    def spy(classifier, training_set, **options):
-        seen.append(training_set)
-        return harden(classifier, training_set, **options)
 
-    monkeypatch.setattr("neatfool.experiments.retraining.measure.harden", spy)
+def test_nothing_held_out_is_trained_on(trained, data, tmp_path):
     result = retrain(trained, data, rounds=2, settings=TINY, out=tmp_path / "run")
-    last = seen[-1]
     files = [load_file(tmp_path / "run" / "fooling" / f"round-{number}.safetensors") for number in range(3)]
-    given = {image.tobytes() for image in last.fooling}
-    assert given == {image.tobytes() for number in (1, 2) for image in files[number]["train.images"]}
-    assert (last.labels[len(last.real) :] == 3).all()
-    assert np.array_equal(last.labels[: len(last.real)], labels_of(last.real))
-    pixels = last.images(torch.tensor([0, len(last) - 1, 1]))
-    assert np.array_equal(pixels[1], last.fooling[-1])
-    assert np.array_equal(pixels[2], last.real.images[1])
+    given = {image.tobytes() for number in (1, 2) for image in files[number]["train.images"]}
+    assert result.rounds[2].fooling_images == sum(len(files[number]["train.images"]) for number in (1, 2))
 
     unseen = [
         np.stack([image for image in file["judge.cppn.images"] if image.tobytes() not in given]) for file in files[:2]
@@ -160,9 +159,9 @@ def test_an_interrupted_run_resumes_to_the_same_result(trained, data, tmp_path, 
     whole = retrain(trained, data, rounds=2, settings=settings, seed=3, out=tmp_path / "whole")
     finished = 0
 
-    def count(_round):
+    def count(now):
         nonlocal finished
-        finished += 1
+        finished += "round" in now.metrics
 
     asked = 0
 
@@ -172,7 +171,7 @@ def test_an_interrupted_run_resumes_to_the_same_result(trained, data, tmp_path, 
         asked += finished == 2
         return asked > 5
 
-    part = retrain(trained, data, rounds=2, settings=settings, seed=3, out=tmp_path / "part", on_round=count, stop=stop)
+    part = retrain(trained, data, rounds=2, settings=settings, seed=3, out=tmp_path / "part", progress=count, stop=stop)
     assert not part.complete
     assert len(part.rounds) == 2
     with (tmp_path / "part" / "metrics.jsonl").open("a") as metrics:

@@ -59,9 +59,10 @@ class _Plain:
         if now.done != now.total and time.monotonic() - self._last < _PLAIN_SECONDS:
             return
         self._last = time.monotonic()
-        count = f"{now.done:,}" if now.total is None else f"{now.done:,} of {now.total:,}"
+        total = "" if now.total is None else f"/{now.total}"
+        place = f"{now.unit.removesuffix('s')} {now.done}{total}"
         rest = f"  {left:,.0f} s left" if left else ""
-        stderr.print(f"{now.task}: {count} {now.unit}{_facts(now.metrics)}{rest}", soft_wrap=True, markup=False)
+        stderr.print(f"{now.task}: {place}{_facts(now.metrics)}{rest}", soft_wrap=True, markup=False)
 
 
 class _Pace:

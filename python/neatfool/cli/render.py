@@ -8,11 +8,15 @@ import typer
 from neatfool.cli import options
 from neatfool.cli.output import print_json, stdout
 
+_FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
+
 
 def command(
     run: options.RunPath,
     class_name: options.ClassName,
-    out: Annotated[Path, typer.Option(metavar="FILE.png", help="Picture to write.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE.png", help="Picture to write: .png, .webp or .jpg.", show_default=False)
+    ],
     size: Annotated[
         int | None, typer.Option(min=1, max=16384, metavar="PX", help="Its shorter side.", show_default="as evolved")
     ] = None,
@@ -23,9 +27,11 @@ def command(
     from neatfool.runs import RunFolder
     from neatfool.search import draw_elite
 
+    if out.suffix.lower() not in _FORMATS:
+        raise typer.BadParameter(f"{out} names no format that can be written; end it in {', '.join(_FORMATS)}.")
     class_index, picture = draw_elite(RunFolder.open(run), class_name, size=size)
     try:
-        picture.save(out, "PNG")
+        picture.save(out, _FORMATS[out.suffix.lower()])
     except OSError as error:
         raise typer.BadParameter(f"{out} cannot be written ({error.strerror}); choose another --out.") from error
     if json:

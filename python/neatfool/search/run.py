@@ -194,6 +194,18 @@ class Run:
             with self.profile.stage("write"):
                 self.folder.write_images(dict(zip(self.archive.classes.tolist(), self.archive.pixels(), strict=True)))
 
+    def save(self) -> None:
+        """Writes checkpoint and pictures into the run folder, if there is one.
+
+        Raises:
+            RunError: another process holds the folder, or it cannot be written.
+        """
+        state = self.checkpoint()
+        if self.folder is not None and state is not None:
+            with self.folder.lock():
+                self.folder.save_checkpoint(*state)
+                self.write()
+
     def plot(self) -> Figure:
         """Confidence over evaluations, as a matplotlib figure.
 

@@ -64,7 +64,8 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
         if sync:
             _sync(temporary)
         temporary.replace(path)
-        if sync:
+        # Windows has no way to sync a folder, and needs none.
+        if sync and os.name != "nt":
             _sync(path.parent)
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror or error}.") from error
@@ -89,7 +90,8 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    # Windows syncs only what is open for writing; elsewhere a folder cannot be opened so.
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -21,6 +21,9 @@ def call_factory(spec: str) -> Classifier:
     module_name, _, factory_name = spec.partition(":")
     if not module_name or not factory_name:
         raise ModelError(f"{spec!r} does not name a classifier; write it as package.module:factory.")
+    if module_name.partition(".")[0] in sys.stdlib_module_names:
+        # A configuration may come from a stranger, and the standard library has functions that end programs.
+        raise ModelError(f"{module_name} is a module of Python itself and has no classifiers; check the model {spec}.")
     with _current_directory_importable():
         try:
             module = importlib.import_module(module_name)
