@@ -128,11 +128,18 @@ def test_several_runs_are_compared_first(run: RunFolder, tmp_path: Path) -> None
     page = report(*runs, out=tmp_path / "both.html")
     assert [attributes["href"] for attributes in page.all("a")] == ["#run-1", "#run-2"]
     assert {"run-1", "run-2"} <= {attributes.get("id") for attributes in page.all("section")}
-    table = page.text[: page.text.index("Median confidence in the course of the runs")]
-    for one in runs:
-        median = summarise(one).median
-        assert median is not None
-        assert percent(median) in table
+    _head, *rows = re.findall("<tr>(.*?)</tr>", (tmp_path / "both.html").read_text(encoding="utf-8"), re.DOTALL)
+    for one, generations, row in zip(runs, (20, 30), rows, strict=True):
+        confidence = one.load_checkpoint()[0]["archive.confidence"].astype(np.float64)
+        name, model, how, *numbers = (re.sub("<.*?>", "", cell) for cell in re.findall("<td.*?>(.*?)</td>", row))
+        assert (name, model, how.split(" · ")[0]) == (one.path.name, "lenet-mnist", "evolve")
+        assert numbers == [
+            str(generations),
+            f"{200 * (generations + 1):,}",
+            *(percent(float(value)) for value in (np.median(confidence), confidence.mean(), confidence.min())),
+            f"{(confidence >= 0.99).sum()} of 10",
+            str((confidence >= 0.9999).sum()),
+        ]
     assert len(page.all("svg")) == 3
     assert len(page.all("img")) == 20
 
