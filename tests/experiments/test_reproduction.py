@@ -1,12 +1,14 @@
 """`neatfool reproduce`, smallest scale, on data made up on the spot."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from digits import write_digits
 from PIL import Image
+from safetensors.numpy import load_file
 
 from neatfool import load_classifier, resume
 from neatfool.cli import run
@@ -43,9 +45,19 @@ def test_all_rows_of_mnist_make_a_table(digits, tmp_path, capsys):
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [row["row"] for row in rows] == MNIST_ROWS
     table = (tmp_path / "r" / "reproduction.md").read_text()
-    for row in rows:
+    lines = [line.split(" | ") for line in table.splitlines() if re.match(r"\| \d", line)]
+    assert [int(line[0].removeprefix("| ")) for line in lines] == MNIST_ROWS
+    for row, line in zip(rows, lines, strict=True):
         assert row["seconds"] > 0
-        assert f"| {row['row']} | {row['experiment']} | {row['paper']} | {row['ours']} |" in table
+        assert line[3] == row["ours"]
+    for number, line in zip((1, 2), lines, strict=False):  # what the runs of the rows themselves hold
+        confidence = load_file(tmp_path / "r" / f"row-{number}" / "checkpoint" / "state.safetensors")[
+            "archive.confidence"
+        ]
+        median, lowest, over = re.match(r"median (\S+) %, lowest (\S+) %; (\d+) of 10 classes", line[3]).groups()
+        assert float(median) == pytest.approx(100 * np.median(confidence), abs=0.01)
+        assert float(lowest) == pytest.approx(100 * confidence.min(), abs=0.01)
+        assert int(over) == (confidence >= 0.99).sum()
     assert {row["row"]: row["evaluations"] for row in rows}[1] == 40 + 5 * 40
 
     before = {

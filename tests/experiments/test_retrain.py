@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from neatfool.experiments.retraining import RetrainSettings, resume_retrain, ret
 from neatfool.experiments.retraining.fooling import evolve_images, moments
 from neatfool.experiments.retraining.hardening import FrozenFeatures, TrainingSet, harden, soft_targets
 from neatfool.experiments.retraining.page import write_rounds
+from neatfool.shared.text import percent
 from neatfool.training import accuracy
 from neatfool.training.loop import TrainingSettings
 
@@ -321,9 +323,35 @@ def test_the_figure_needs_a_round(trained, data, tmp_path):
         write_rounds(result.folder, png=tmp_path / "a.png", html=tmp_path / "a.html")
 
 
+def test_the_figure_shows_every_network_and_its_numbers(trained, data, tmp_path):
+    result = retrain(trained, data, rounds=2, settings=TINY, out=tmp_path / "run")
+    for name in ("a", "b"):
+        write_rounds(result.folder, png=tmp_path / f"{name}.png", html=tmp_path / f"{name}.html")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    page = (tmp_path / "a.html").read_text()
+    assert page == (tmp_path / "b.html").read_text()
+    figure, confidence, *others = re.findall("<svg.*?</svg>", page)
+    assert len(others) == 3
+    assert figure.count("<image ") == 3 * 3
+    shown = re.findall("<text.*?>(.*?)</text>", figure)
+    for number, one in enumerate(result.rounds):
+        assert shown.count(f"DNN{number + 1}") == 1
+        assert percent(one.median_confidence) in shown
+        assert percent(one.test_error) in shown
+    assert [path.count("L") for path in re.findall(r'd="([^"]*)" style="[^"]*stroke: var\(--c1\)', confidence)] == [2]
+
+
+def test_metrics_that_lack_a_number_are_an_error(trained, data, tmp_path):
+    result = retrain(trained, data, rounds=1, settings=TINY, out=tmp_path / "run")
+    (tmp_path / "run" / "metrics.jsonl").write_text("{}\n{}\n")
+    with pytest.raises(RunError, match="round 0 lack"):
+        write_rounds(result.folder, png=tmp_path / "a.png", html=tmp_path / "a.html")
+
+
 def test_class_names_are_escaped_in_the_page(data, tmp_path):
-    evil = network().with_module(network().module, ("<script>", "a", "b"))
+    evil = network().with_module(network().module, ("<script>", "$x$", r"$\frac"))
     frozen = TINY.model_copy(update={"freeze_features": True, "learning_rate": None})
     result = retrain(evil, data, rounds=1, settings=frozen, out=tmp_path / "run")
     write_rounds(result.folder, png=tmp_path / "a.png", html=tmp_path / "a.html")
     assert "<script>" not in (tmp_path / "a.html").read_text()
+    assert "&lt;script&gt;" in (tmp_path / "a.html").read_text()

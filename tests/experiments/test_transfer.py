@@ -1,5 +1,7 @@
 import json
 import logging
+import re
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from neatfool.experiments.transfer.images import fit_images
 from neatfool.experiments.transfer.page import write_transfer
 from neatfool.models import ModelConfig
 from neatfool.search import EvolveConfig, build_config
+from neatfool.shared.text import percent
 
 
 def evolve(out: Path, *, seed: int = 0) -> nf.Run:
@@ -241,12 +244,55 @@ def test_wrong_options_end_with_one_sentence(tmp_path, capsys, options, message)
     assert captured.out == ""
 
 
+def spoken(page: str) -> list[str]:
+    """The text of the figures of a page."""
+    return [unescape(text) for text in re.findall("<text.*?>(.*?)</text>", page)]
+
+
+def test_the_page_shows_every_image_with_what_each_classifier_sees(tmp_path):
+    classifier = quadrants.classifier()
+    names = ("$x$", r"\frac", "<b>", "")
+    images = FoolingImages("few", lit(0, 1, 2, 3), np.arange(4), names, source=classifier)
+    write_transfer(transfer([images], [quadrants.turned()]), tmp_path)
+    page = (tmp_path / "transfer.html").read_text()
+    assert page.count("<image ") == 4
+    shown = spoken(page)
+    for name in (*names[:3], "class 3"):
+        assert name in shown
+    # `turned` takes the upper two for each other.
+    assert shown.count(f"sees {quadrants.turned().class_names[1]}") == 1
+    assert "2 of 4" in shown
+    assert shown.count(percent(OTHER)) == 2
+    assert "<b>" not in re.sub("<td.*?</td>", "", page)
+
+
+def test_the_page_of_several_sets_shows_the_matrix(tmp_path):
+    names = quadrants.classifier().class_names
+    sets = [
+        FoolingImages("one", lit(0, 1), np.array([0, 1]), names),
+        FoolingImages("two", lit(2), np.array([2]), names),
+    ]
+    write_transfer(transfer(sets, [quadrants.classifier(), quadrants.turned()]), tmp_path)
+    page = (tmp_path / "transfer.html").read_text()
+    matrix = spoken(page[page.index("<svg") : page.index("</svg>")])
+    assert [text for text in matrix if text in ("one", "two", "100 %", "0.00 %")] == [
+        "one", "100 %", "0.00 %", "two", "100 %", "100 %",
+    ]  # fmt: skip
+
+
 def test_figures_of_many_images(tmp_path):
     images = np.tile(lit(0, 1, 2, 3), (15, 1, 1, 1))
     names = quadrants.classifier().class_names
     runs = [FoolingImages("many", images, np.tile(np.arange(4), 15), names, source=quadrants.classifier())]
     write_transfer(transfer(runs, [quadrants.turned()]), tmp_path)
-    assert (tmp_path / "transfer.html").read_text().count("<img") == 60
+    page = (tmp_path / "transfer.html").read_text()
+    assert page.count("<img") == 60
+    source, target = (
+        re.findall(rf'd="([^"]*)" style="[^"]*stroke: var\(--{colour}\)', page)[1] for colour in ("c0", "c1")
+    )
+    assert source.count("L") == target.count("L") == 59
+    assert page.count("<image ") == 16
+    assert "turned: same class for 50.00 % of 60 images" in spoken(page)
     assert size_of(tmp_path / "transfer.png") > (1000, 500)
 
 

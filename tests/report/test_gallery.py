@@ -1,5 +1,6 @@
 """The contact sheet."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ from example_runs import make_run
 from PIL import Image
 
 from neatfool.errors import RunError
+from neatfool.figures.tiles import TEXT
 from neatfool.report import write_gallery
+from neatfool.report.gallery import EMPTY
 from neatfool.runs import RunFolder
 
 DIGITS = [f"digit {index}" for index in range(10)]
@@ -55,10 +58,38 @@ def test_large_images_become_thumbnails(tmp_path: Path) -> None:
     assert height < width
 
 
-def test_names_pillow_cannot_draw_and_missing_images_do_no_harm(tmp_path: Path) -> None:
-    names = ["", "日本語", "naïve café", "x" * 900, "line\nbreak\0"]
-    run = make_run(tmp_path / "run", class_names=names, images=False, model="модель")
-    assert sheet(run).shape[2] == 3
+def labels(tmp_path: Path, *names: str) -> list[np.ndarray]:
+    """What stands in the line of each tile's name, on a sheet of such classes without images."""
+    run = make_run(tmp_path / "run", class_names=names, images=False, generations=0)
+    picture = sheet(run)
+    shutil.rmtree(run.path)
+    rows, columns = np.nonzero((picture == EMPTY).all(-1))
+    bottom, filled = int(rows.max()), np.unique(columns)
+    left = filled[np.diff(filled, prepend=-2) > 1]
+    assert len(left) == len(names)
+    return [picture[bottom + 1 : bottom + 1 + 28, start : start + 224] for start in left]
+
+
+def test_names_that_the_font_lacks_are_spelt_or_replaced_legibly(tmp_path: Path) -> None:
+    accented, foreign, empty, torn = labels(tmp_path, "naïve café", "日本語", "", "line\nbreak\0")
+    plain, first, second, whole = labels(tmp_path, "naive cafe", "class 1", "class 2", "linebreak")
+    for drawn, wanted in ((accented, plain), (foreign, first), (empty, second), (torn, whole)):
+        np.testing.assert_array_equal(drawn, wanted)
+        assert (drawn == TEXT).all(-1).sum() > 20
+    assert not np.array_equal(first, second)
+
+
+def test_a_long_name_ends_at_its_tile_with_an_ellipsis(tmp_path: Path) -> None:
+    long, short, cut = labels(tmp_path, "x" * 900, "x", "x" * 200)
+    np.testing.assert_array_equal(long, cut)
+    ink = np.nonzero((long > 100).any((0, 2)))[0]
+    assert 200 < ink.max() < 224
+    assert not np.array_equal(long, short)
+
+
+def test_a_model_name_that_the_font_lacks_and_missing_images_do_no_harm(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", class_names=DIGITS, images=False, model="модель")
+    assert (sheet(run) == EMPTY).all(-1).sum() == 10 * 224 * 224
 
 
 def test_a_run_without_elites_has_no_gallery(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 
 from neatfool.figures.page import SMALL_SIDE
-from neatfool.figures.sheet import MEANT, fitting
+from neatfool.figures.sheet import MEANT, fitting, printable
 from neatfool.figures.style import PALETTE, PIXELS_PER_INCH, light, styled
 from neatfool.shared.files import replacing
 
@@ -82,7 +82,7 @@ def inline_svg(figure: Figure, label: str) -> Markup:
         "class": "chart",
         "viewBox": root.get("viewBox", ""),
         "role": "img",
-        "aria-label": label,
+        "aria-label": printable(label),
         "style": f"--width: {figure.get_figwidth() * PIXELS_PER_INCH:g}px",
     }
     _copy(root, drawing, shapes)
@@ -97,6 +97,7 @@ def _copy(
         name = _plain(child.tag)
         attributes = {_plain(key): value for key, value in child.attrib.items()}
         meant = attributes.pop("id", "")
+        attributes.pop("clip-path", None)
         if name in ("defs", "metadata"):
             continue
         if name == "g":  # groups have nothing but ids
@@ -114,8 +115,8 @@ def _copy(
             del attributes["transform"]  # a rotation by 0
         if name == "image":
             attributes["href"] = "".join(attributes["href"].split())
-            if float(attributes["width"]) > SMALL_SIDE:
-                del attributes["style"]  # that does without smoothing
+            smooth = float(attributes["width"]) > SMALL_SIDE
+            attributes["style"] = f"image-rendering: {'auto' if smooth else 'pixelated'}"
         if "d" in attributes:
             attributes["d"] = " ".join(attributes["d"].split())
         if "style" in attributes:

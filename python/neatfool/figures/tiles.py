@@ -1,4 +1,4 @@
-"""What figures and pages are made of: colours, pictures, tiles, text and PNG files."""
+"""Contact sheets and pictures with Pillow: tiles, text, data URIs and PNG files."""
 
 import base64
 import io
@@ -16,7 +16,6 @@ Colour = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 BACKGROUND: Colour = (17, 19, 24)
-RULE: Colour = (45, 50, 60)
 TEXT: Colour = (236, 238, 242)
 MUTED: Colour = (150, 158, 172)
 
@@ -28,14 +27,6 @@ COLOURS: tuple[Colour, ...] = (
     (70, 205, 225), (220, 200, 70), (225, 70, 70), (235, 235, 240), (130, 140, 155),
 )  # fmt: skip
 """Colours that can be told apart on a dark ground."""
-
-_COLD, _WARM = (32, 36, 44), (37, 110, 225)
-
-
-def heat(value: float) -> Colour:
-    """From dark (0) to bright blue (1)."""
-    red, green, blue = (round(low + value * (high - low)) for low, high in zip(_COLD, _WARM, strict=True))
-    return red, green, blue
 
 
 @cache

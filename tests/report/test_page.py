@@ -2,8 +2,8 @@
 
 import base64
 import io
-import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,10 +12,13 @@ import pytest
 from example_runs import make_run
 from hypothesis import given
 from hypothesis import strategies as st
+from neatfool.report.figure import Series, draw_course
 from PIL import Image
 
 from neatfool.errors import RunError
-from neatfool.figures.charts import HEIGHT, MOST_POINTS, WIDTH, Series, chart
+from neatfool.figures.charts import MOST_POINTS
+from neatfool.figures.output import inline_svg
+from neatfool.figures.style import SERIES
 from neatfool.report import write_report
 from neatfool.report.summary import summarise
 from neatfool.runs import RunFolder
@@ -81,7 +84,7 @@ def test_the_page_needs_nothing_from_outside(run: RunFolder, tmp_path: Path) -> 
     page = report(run, other, out=tmp_path / "both.html")
     for _, attributes in page.elements:
         assert not {"srcset", "poster", "background", "action"} & attributes.keys()
-        for name in ("src", "href", "data"):
+        for name in ("src", "href", "data", "xlink:href"):
             assert re.match(r"data:image/|#run-\d+$", attributes.get(name) or "#run-1")
     assert not {"link", "iframe", "object", "embed", "base"} & {tag for tag, _ in page.elements}
     assert not re.search(r"https?:|url\(|@import|fetch\(", (tmp_path / "both.html").read_text(encoding="utf-8"))
@@ -125,11 +128,18 @@ def test_several_runs_are_compared_first(run: RunFolder, tmp_path: Path) -> None
     page = report(*runs, out=tmp_path / "both.html")
     assert [attributes["href"] for attributes in page.all("a")] == ["#run-1", "#run-2"]
     assert {"run-1", "run-2"} <= {attributes.get("id") for attributes in page.all("section")}
-    table = page.text[: page.text.index("Median confidence in the course of the runs")]
-    for one in runs:
-        median = summarise(one).median
-        assert median is not None
-        assert percent(median) in table
+    _head, *rows = re.findall("<tr>(.*?)</tr>", (tmp_path / "both.html").read_text(encoding="utf-8"), re.DOTALL)
+    for one, generations, row in zip(runs, (20, 30), rows, strict=True):
+        confidence = one.load_checkpoint()[0]["archive.confidence"].astype(np.float64)
+        name, model, how, *numbers = (re.sub("<.*?>", "", cell) for cell in re.findall("<td.*?>(.*?)</td>", row))
+        assert (name, model, how.split(" · ")[0]) == (one.path.name, "lenet-mnist", "evolve")
+        assert numbers == [
+            str(generations),
+            f"{200 * (generations + 1):,}",
+            *(percent(float(value)) for value in (np.median(confidence), confidence.mean(), confidence.min())),
+            f"{(confidence >= 0.99).sum()} of 10",
+            str((confidence >= 0.9999).sum()),
+        ]
     assert len(page.all("svg")) == 3
     assert len(page.all("img")) == 20
 
@@ -213,24 +223,70 @@ def test_summary_of_known_confidences(tmp_path: Path) -> None:
     assert (summary.minimum, summary.generations, summary.evaluations) == (0.25, 20, 4200)
 
 
+def test_summary_and_report_take_a_confidence_that_rounding_put_above_one(run: RunFolder, monkeypatch) -> None:
+    above = [replace(elite, confidence=1 + 5e-5) for elite in run.elites()]
+    monkeypatch.setattr(RunFolder, "elites", lambda _run: above)
+    (run.path / "metrics.jsonl").write_text(
+        '{"evaluations": 200, "median_confidence": 0.5}\n{"evaluations": 400, "median_confidence": 1.00000012}\n'
+    )
+    summary = summarise(run)
+    assert (summary.median, summary.minimum, summary.over_9999) == (1, 1, 10)
+    page = report(run)
+    assert page.text.count("100 %") >= 13  # elites, median, mean, lowest
+    assert "Median confidence: 100 %" in page.text
+    assert not re.search(r"1[0-9]{2}\.[0-9]+ %", page.text)
+
+
+@pytest.mark.parametrize("metrics", [None, "", "{}\n", "{}\n{}\n{}\n", '{"generation": 1}\n{"torn', '{"a": null}\n'])
+def test_without_numbers_in_the_metrics_there_is_no_chart(run: RunFolder, tmp_path: Path, metrics: str | None) -> None:
+    path = run.path / "metrics.jsonl"
+    path.unlink()
+    if metrics is not None:
+        path.write_text(metrics)
+    for page in (report(run), report(run, run, out=tmp_path / "both.html")):
+        assert page.all("svg") == []
+        assert len(page.all("img")) in (10, 20)
+        assert "median confidence" in page.text
+
+
+def course(*series: Series) -> tuple[list[list[tuple[float, float]]], str] | None:
+    """The lines of a chart as points in [0, 1], and its text; None without a chart."""
+    figure = draw_course(series)
+    if figure is None:
+        return None
+    svg = inline_svg(figure, "chart")
+    rules = re.findall(r'd="M (\S+) (\S+) L (\S+) (\S+)" style="fill: none; stroke: var\(--rule\)"', svg)
+    left, right = float(rules[0][0]), float(rules[0][2])
+    bottom, top = float(rules[0][1]), float(rules[-1][1])
+    lines = []
+    for colour in SERIES[: len(series)]:
+        _stroke, *drawn = re.findall(rf'd="([^"]*)" style="[^"]*stroke: var\(--{colour}\)', svg) or [""]
+        for path in drawn:
+            points = [(float(x), float(y)) for x, y in re.findall(r"[ML] (\S+) (\S+)", path)]
+            lines.append([((x - left) / (right - left), (bottom - y) / (bottom - top)) for x, y in points])
+    return lines, Page(svg).text
+
+
 def test_chart_of_known_rows() -> None:
     rows = [{"evaluations": 0, "a": 0, "n": 0}, {"evaluations": 50, "a": 0.25}, {"evaluations": 200, "a": 1, "n": 5}]
-    drawn = chart([Series("A", rows, "a"), Series("N", rows, "n", whole=10), Series("absent", rows, "z")])
+    drawn = course(Series("A", rows, "a"), Series("N", rows, "n", whole=10), Series("absent", rows, "z"))
     assert drawn is not None
-    assert (drawn.unit, drawn.end, [line.label for line in drawn.lines]) == ("evaluations", 200, ["A", "N"])
-    assert drawn.lines[0].path == f"M0.0 {HEIGHT}.0L{WIDTH / 4} {HEIGHT * 0.75}L{WIDTH}.0 0.0"
-    assert drawn.lines[1].points == [(0, 0), (200, 0.5)]
-    assert drawn.ticks == [(0, "0"), (50, "50"), (100, "100"), (150, "150"), (200, "200")]
+    (first, second), text = drawn
+    np.testing.assert_allclose(first, [(0, 0), (0.25, 0.25), (1, 1)], atol=1e-6)
+    np.testing.assert_allclose(second, [(0, 0), (1, 0.5)], atol=1e-6)
+    assert "A: 100 %" in text
+    assert "N: 50.00 %" in text
+    assert "evaluations" in text
+    assert "absent" not in text
 
 
 def test_chart_falls_back_to_generations_and_thins_long_runs() -> None:
-    rows = [{"generation": n, "a": n / 10_000} for n in range(10_000)]
-    drawn = chart([Series("A", rows, "a")])
+    drawn = course(Series("A", [{"generation": n, "a": n / 10_000} for n in range(10_000)], "a"))
     assert drawn is not None
-    assert drawn.unit == "generations"
-    points = drawn.lines[0].points
+    (points,), text = drawn
+    assert "generations" in text
     assert len(points) == MOST_POINTS
-    assert (points[0], points[-1]) == ((0, 0), (9999, 0.9999))
+    np.testing.assert_allclose([points[0], points[-1]], [(0, 0), (1, 0.9999)], atol=1e-6)
     assert points == sorted(set(points))
 
 
@@ -239,17 +295,16 @@ _anything = st.one_of(st.none(), st.booleans(), st.text(max_size=3), st.integers
 
 @given(st.lists(st.dictionaries(st.sampled_from(["evaluations", "generation", "a"]), _anything)))
 def test_charts_survive_any_metrics(rows: list[dict[str, object]]) -> None:
-    drawn = chart([Series("A", rows, "a", whole=3)])
+    drawn = course(Series("A", rows, "a", whole=3))
     if drawn is not None:
-        assert all(0 <= x <= drawn.end and 0 <= y <= 1 for x, y in drawn.lines[0].points)
-        assert 1 < len(drawn.ticks) <= 7
-        assert all(0 <= position <= drawn.end for position, _ in drawn.ticks)
+        assert all(-1e-6 <= place <= 1 + 1e-6 for line in drawn[0] for point in line for place in point)
 
 
-def test_the_page_carries_the_chart_values(run: RunFolder) -> None:
-    figure = report(run).all("figure")[0]
-    lines = json.loads(figure["data-lines"] or "")
-    assert lines[0][-1] == [4200, percent(run.metrics()[-1]["median_confidence"])]
+def test_the_page_carries_the_last_values_of_the_chart(run: RunFolder) -> None:
+    last = run.metrics()[-1]
+    text = report(run).text
+    assert f"Median confidence: {percent(last['median_confidence'])}" in text
+    assert f"Classes ≥ 99 %: {percent(last['classes_over_99'] / 10)}" in text
 
 
 @pytest.mark.slow
