@@ -12,11 +12,11 @@ import pytest
 from example_runs import make_run
 from hypothesis import given
 from hypothesis import strategies as st
-from neatfool.report.figure import Series, draw_course
 from PIL import Image
 
 from neatfool.errors import RunError
 from neatfool.figures.charts import MOST_POINTS
+from neatfool.figures.course import Series, draw_course
 from neatfool.figures.output import inline_svg
 from neatfool.figures.style import SERIES
 from neatfool.report import write_report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -240,16 +240,6 @@ def thinned(count: int) -> Sequence[int]:
     if count <= MOST_POINTS:
         return range(count)
     return [round(index * (count - 1) / (MOST_POINTS - 1)) for index in range(MOST_POINTS)]
-
-
-def svg_path(points: Iterable[tuple[float, float]]) -> str:
-    """Path data of a line through points (x, y), both in [0, 1], in a box of 1000 by 400 with 1 at the top."""
-    return "M" + "L".join(f"{x * 1000:.1f} {(1 - y) * 400:.1f}" for x, y in points)
-
-
-def curve(values: Sequence[float] | np.ndarray) -> str:
-    """Path data of values in [0, 1], spread evenly over the width."""
-    return svg_path((index / max(len(values) - 1, 1), values[index]) for index in thinned(len(values)))
 
 
 def _label_axes(axes: Axes, x_ticks: Ticks, y_ticks: Ticks) -> None:

@@ -19,8 +19,6 @@ BACKGROUND: Colour = (17, 19, 24)
 TEXT: Colour = (236, 238, 242)
 MUTED: Colour = (150, 158, 172)
 
-PAPER, INK, PALE_INK = "#ffffff", "#1b1d22", "#656b76"
-"""Background, text and muted text of the figures on a light ground."""
 
 COLOURS: tuple[Colour, ...] = (
     (78, 150, 255), (255, 150, 60), (70, 205, 150), (200, 130, 255), (255, 110, 165),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from neatfool.runs import Elite, RunFolder, read_elites, setting_name
+from neatfool.runs import Elite, RunFolder, setting_name
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def summarise(run: RunFolder) -> Summary:
     Raises:
         RunError: a file of the run is damaged.
     """
-    elites = read_elites(run).one_by_one()
+    elites = run.elites()
     metrics = run.metrics()
     confidence = np.array([elite.confidence for elite in elites])
     filled = len(elites) > 0

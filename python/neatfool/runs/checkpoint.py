@@ -13,6 +13,9 @@ from neatfool.errors import RunError
 from neatfool.runs.manifest import SCHEMA_VERSION, check_schema_version
 from neatfool.shared.files import MIB, check_file, replacing
 
+STATE = "checkpoint/state.safetensors"
+"""Where it lies in a run folder."""
+
 CHECKPOINT_LIMIT = 8192 * MIB
 
 Arrays = dict[str, npt.NDArray[Any]]

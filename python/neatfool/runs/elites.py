@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from neatfool.encodings import ENCODINGS, Population
 from neatfool.errors import ConfigError, RunError
 from neatfool.runs import checkpoint
-from neatfool.runs.folder import STATE, RunFolder
 from neatfool.shared.pixels import as_pixels
+
+if TYPE_CHECKING:
+    from neatfool.runs.folder import RunFolder
 
 _ROUNDING = 1e-4
 """Confidences may add up to a little more than 1."""
@@ -150,7 +152,7 @@ def read_elites(folder: RunFolder) -> Elites:
     Raises:
         RunError: the checkpoint is damaged or contradicts the manifest.
     """
-    source = folder.path / STATE
+    source = folder.path / checkpoint.STATE
     arrays: checkpoint.Arrays = {}
     if folder.has_checkpoint:
         arrays, _ = folder.load_checkpoint()
@@ -191,16 +193,18 @@ def _genomes(folder: RunFolder, arrays: checkpoint.Arrays, cells: int) -> Popula
         encoding = ENCODINGS.parse(folder.config.get("encoding", {}))
         genomes: Population = encoding.restore(parts, shape=folder.manifest.image_shape, seed=0)
     except (ConfigError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise RunError(f"{folder.path / STATE} does not hold the genomes of the run ({error}).") from error
+        raise RunError(f"{folder.path / checkpoint.STATE} does not hold the genomes of the run ({error}).") from error
     if len(genomes) != cells:
-        raise RunError(f"{folder.path / STATE} has {len(genomes)} genomes for {cells} classes; it is damaged.")
+        raise RunError(
+            f"{folder.path / checkpoint.STATE} has {len(genomes)} genomes for {cells} classes; it is damaged."
+        )
     return genomes
 
 
 def _stored(folder: RunFolder, arrays: checkpoint.Arrays) -> dict[int, NDArray[np.uint8]]:
     if "archive.changing" not in arrays:
         return {}
-    source = folder.path / STATE
+    source = folder.path / checkpoint.STATE
     changing = checkpoint.expect(arrays, "archive.changing", np.int64, (None,), ndim=1, source=source)
     shape = (len(changing), *folder.manifest.image_shape)
     pictures = checkpoint.expect(arrays, "archive.pictures", np.uint8, shape, ndim=4, source=source)

@@ -1,5 +1,6 @@
 """One run on disk: settings, provenance, metrics, checkpoint and images."""
 
+import html
 import io
 import os
 import re
@@ -17,9 +18,13 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 from neatfool.errors import RunError
-from neatfool.runs import checkpoint
+from neatfool.figures.notebook import gallery_html
+from neatfool.runs import checkpoint, elites
+from neatfool.runs.elites import Elite
 from neatfool.runs.manifest import Manifest
 from neatfool.shared.files import MIB, check_file, parse_json, read_bytes, replacing, to_json
+from neatfool.shared.pixels import for_looking
+from neatfool.shared.text import percent
 
 CONFIG_LIMIT = 1 * MIB
 METRICS_LIMIT = 512 * MIB
@@ -28,7 +33,6 @@ IMAGE_LIMIT = 256 * MIB
 CONFIG = "config.toml"
 MANIFEST = "manifest.json"
 METRICS = "metrics.jsonl"
-STATE = "checkpoint/state.safetensors"
 
 
 class RunFolder:
@@ -194,7 +198,7 @@ class RunFolder:
     @property
     def has_checkpoint(self) -> bool:
         """Whether a checkpoint was completed."""
-        return _inside(self.path, STATE).exists()
+        return _inside(self.path, checkpoint.STATE).exists()
 
     def save_checkpoint(self, arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> None:
         """Replace the checkpoint; the old one stays whole until the new one is safely on disk.
@@ -202,7 +206,7 @@ class RunFolder:
         Raises:
             RunError: the file cannot be written.
         """
-        checkpoint.save(_inside(self.path, STATE), arrays, metadata)
+        checkpoint.save(_inside(self.path, checkpoint.STATE), arrays, metadata)
 
     def load_checkpoint(self, names: Collection[str] | None = None) -> tuple[checkpoint.Arrays, dict[str, str]]:
         """The arrays and metadata of the checkpoint; with ``names``, only those of these arrays it has.
@@ -212,7 +216,7 @@ class RunFolder:
         """
         if not self.has_checkpoint:
             raise RunError(f"{self.path} has no checkpoint yet; start the run again in another folder.")
-        return checkpoint.load(_inside(self.path, STATE), names)
+        return checkpoint.load(_inside(self.path, checkpoint.STATE), names)
 
     def file(self, name: str) -> Path:
         """Where an experiment keeps a file of its own, such as "weights/round-1.safetensors"; its folder is made.
@@ -286,6 +290,24 @@ class RunFolder:
                 return np.array(picture)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise RunError(f"{path} is not a readable PNG ({error}).") from error
+
+    def elites(self) -> list[Elite]:
+        """The elites of the checkpoint in class order, with their pictures; none without a checkpoint.
+
+        Raises:
+            RunError: the checkpoint or a picture is damaged, or contradicts the manifest.
+        """
+        return elites.read_elites(self).one_by_one()
+
+    def __repr__(self) -> str:
+        begun = "" if self.has_checkpoint else ", nothing saved yet"
+        return f"<RunFolder {str(self.path)!r} of {self.manifest.command} against {self.manifest.model}{begun}>"
+
+    def _repr_html_(self) -> str:
+        shown = [elite for elite in self.elites() if elite.pixels is not None]
+        pictures = [for_looking(elite.pixels[None])[0] for elite in shown if elite.pixels is not None]
+        captions = [f"{elite.class_name}, {percent(elite.confidence)}" for elite in shown]
+        return f"<p>{html.escape(repr(self))}</p>{gallery_html(pictures, captions)}"
 
     def _check_class(self, class_index: int) -> None:
         if not 0 <= class_index < len(self.manifest.class_names):
