@@ -3,11 +3,12 @@
 mod common;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 
 use common::{GO, copies, figure_4, genome, on_threads, settings};
 use neatfool_core::{
-    Compatibility, CrossoverSettings, Genome, Innovations, MutationRates, Purpose, SpeciesSet, SpeciesSettings, Stream,
-    distance, random_population, vary,
+    Compatibility, CrossoverSettings, Genome, Innovations, MutationRates, Purpose, SpeciesError, SpeciesSet,
+    SpeciesSettings, Stream, distance, random_population, vary,
 };
 use proptest::prelude::*;
 
@@ -276,6 +277,28 @@ fn threads_do_not_show_and_state_survives_json() {
     assert!(broken.validate().is_err());
     let cyclic = json.replacen("\"version\":1", "\"version\":2", 1);
     assert!(serde_json::from_str::<SpeciesSet>(&cyclic).is_err(), "a representative is checked as it is read");
+}
+
+#[test]
+fn cancelled_speciation_changes_nothing() {
+    let settings = SpeciesSettings { target_species: 1, ..SpeciesSettings::default() };
+    let (mut set, _) = divided(&[3, 2], &SpeciesSettings::default());
+    let before = set.clone();
+    let error = set.speciate(&groups(&[3, 2, 4]), &settings, &mut stream(), &AtomicBool::new(true));
+    assert_eq!(error, Err(SpeciesError::Cancelled));
+    assert_eq!(set, before);
+}
+
+#[test]
+fn distances_beyond_all_numbers_make_one_species() {
+    let compatibility = Compatibility { excess: f32::MAX, disjoint: f32::MAX, ..Compatibility::default() };
+    let settings = SpeciesSettings { compatibility, target_species: 1, ..SpeciesSettings::default() };
+    let mut set = SpeciesSet::new(1.0);
+    for _ in 0..2 {
+        set.speciate(&groups(&[2, 2, 2]), &settings, &mut stream(), &GO).expect("ends");
+        assert_eq!(set.species().len(), 1);
+        set.validate().expect("valid");
+    }
 }
 
 #[test]

@@ -3,11 +3,12 @@
 mod common;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicBool;
 
 use common::{GO, NONE, PAPER, copies, figure_4, fingerprint, genome, on_threads, settings};
 use neatfool_core::{
     Activation, ConnectionGene, CppnSettings, CrossoverSettings, Genome, INPUTS, Innovations, MAX_WEIGHT, Mating,
-    MutationRates, random_population, vary,
+    MutationRates, VariationError, random_population, vary,
 };
 use proptest::prelude::*;
 
@@ -315,6 +316,19 @@ fn a_seed_gives_these_genomes_everywhere() {
         (innovations.next_innovation, innovations.next_node, fingerprint(json.as_bytes())),
         (643, 194, 1_398_299_771_080_789_818)
     );
+}
+
+#[test]
+fn cancelled_variation_gives_out_no_numbers() {
+    let settings = settings(1, 3, MutationRates::default());
+    let (pool, innovations) = start(4, &settings, 0);
+    let (mut after, stop) = (innovations, AtomicBool::new(true));
+    assert_eq!(
+        vary(&pool, &copies(4), &settings, &CROSSOVER, 0, 1, 0, &mut after, &stop),
+        Err(VariationError::Cancelled)
+    );
+    assert_eq!(random_population(4, &settings, 0, &mut after, &stop), Err(VariationError::Cancelled));
+    assert_eq!(after, innovations);
 }
 
 #[test]

@@ -44,7 +44,7 @@ impl Innovations {
             return Err(VariationError::Marking { index, next_node, next_innovation });
         }
         // A round of mutation makes at most one node and three connections.
-        let highest = u64::from(self.next_innovation.max(self.next_node)) + 3 * mutations;
+        let highest = mutations.saturating_mul(3).saturating_add(u64::from(self.next_innovation.max(self.next_node)));
         if highest > u64::from(PROVISIONAL) {
             return Err(VariationError::Exhausted);
         }
@@ -67,6 +67,13 @@ pub(super) struct Draft {
     events: Vec<Event>,
     new_nodes: u32,
     new_connections: u32,
+}
+
+impl Default for Draft {
+    /// Nothing: no genome either.
+    fn default() -> Self {
+        Self::new(Genome { outputs: 0, nodes: Vec::new(), connections: Vec::new() })
+    }
 }
 
 impl Draft {

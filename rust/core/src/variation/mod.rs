@@ -21,8 +21,8 @@ pub use crate::variation::settings::{CppnSettings, CrossoverSettings, Mating, Mu
 /// Children a thread takes at a time.
 const CHILDREN_PER_JOB: usize = 16;
 
-/// `count` random genomes: every input connected to every output, weights uniform within ±[`MAX_WEIGHT`], activations drawn
-/// from the settings; then [`CppnSettings::initial_mutations`] rounds of mutation. Genome i draws from the stream
+/// `count` random genomes: every input connected to every output, weights uniform within ±10, activations drawn from the
+/// settings; then [`CppnSettings::initial_mutations`] rounds of mutation. Genome i draws from the stream
 /// (`seed`, [`Purpose::Start`], 0, i).
 ///
 /// # Errors
@@ -38,20 +38,24 @@ pub fn random_population(
     let start = Innovations::new(settings.outputs);
     innovations.next_node = innovations.next_node.max(start.next_node);
     innovations.next_innovation = innovations.next_innovation.max(start.next_innovation);
-    innovations.check(&[], count as u64 * u64::from(settings.initial_mutations))?;
-    let drafts = (0..count)
+    innovations.check(&[], (count as u64).saturating_mul(u64::from(settings.initial_mutations)))?;
+    let stop = Stop::on(cancel);
+    let drafts: Vec<Draft> = (0..count)
         .into_par_iter()
         .with_min_len(CHILDREN_PER_JOB)
         .map_init(Vec::new, |ancestors, index| {
             let mut stream = Stream::new(seed, Purpose::Start, 0, index as u32);
             let mut draft = Draft::new(start_genome(settings, &mut stream));
             for _ in 0..settings.initial_mutations {
-                check(cancel)?;
+                if stop.asked() {
+                    break;
+                }
                 draft.mutate(settings, &mut stream, ancestors);
             }
-            Ok(draft)
+            draft
         })
-        .collect::<Result<_, VariationError>>()?;
+        .collect();
+    stop.end()?;
     Ok(settle_all(drafts, innovations))
 }
 
@@ -82,12 +86,15 @@ pub fn vary(
         return Err(VariationError::Outputs { index, found: pool[index].outputs, expected: settings.outputs });
     }
     innovations.check(pool, matings.len() as u64)?;
-    let drafts = matings
+    let stop = Stop::on(cancel);
+    let drafts: Vec<Draft> = matings
         .par_iter()
         .enumerate()
         .with_min_len(CHILDREN_PER_JOB)
         .map_init(Vec::new, |ancestors, (index, mating)| {
-            check(cancel)?;
+            if stop.asked() {
+                return Draft::default();
+            }
             let mut stream = Stream::new(seed, Purpose::Vary, generation, first_index.wrapping_add(index as u32));
             let fitter = &pool[mating.fitter as usize];
             let child = if mating.fitter == mating.other {
@@ -97,9 +104,10 @@ pub fn vary(
             };
             let mut draft = Draft::new(child);
             draft.mutate(settings, &mut stream, ancestors);
-            Ok(draft)
+            draft
         })
-        .collect::<Result<_, VariationError>>()?;
+        .collect();
+    stop.end()?;
     Ok(settle_all(drafts, innovations))
 }
 
@@ -111,6 +119,27 @@ fn check_parents(pool: usize, parents: impl Iterator<Item = u32>) -> Result<(), 
     }
 }
 
-fn check(cancel: &AtomicBool) -> Result<(), VariationError> {
-    if cancel.load(Ordering::Relaxed) { Err(VariationError::Cancelled) } else { Ok(()) }
+/// Remembers that work was left out because the caller asked to stop: what there is then is thrown away. (A parallel `collect`
+/// into a `Result` takes longer.)
+struct Stop<'a> {
+    cancel: &'a AtomicBool,
+    seen: AtomicBool,
+}
+
+impl<'a> Stop<'a> {
+    fn on(cancel: &'a AtomicBool) -> Self {
+        Self { cancel, seen: AtomicBool::new(false) }
+    }
+
+    fn asked(&self) -> bool {
+        let asked = self.cancel.load(Ordering::Relaxed);
+        if asked {
+            self.seen.store(true, Ordering::Relaxed);
+        }
+        asked
+    }
+
+    fn end(self) -> Result<(), VariationError> {
+        if self.seen.into_inner() { Err(VariationError::Cancelled) } else { Ok(()) }
+    }
 }
