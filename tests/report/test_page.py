@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -223,9 +222,10 @@ def test_summary_of_known_confidences(tmp_path: Path) -> None:
     assert (summary.minimum, summary.generations, summary.evaluations) == (0.25, 20, 4200)
 
 
-def test_summary_and_report_take_a_confidence_that_rounding_put_above_one(run: RunFolder, monkeypatch) -> None:
-    above = [replace(elite, confidence=1 + 5e-5) for elite in run.elites()]
-    monkeypatch.setattr(RunFolder, "elites", lambda _run: above)
+def test_summary_and_report_take_a_confidence_that_rounding_put_above_one(run: RunFolder) -> None:
+    arrays, metadata = run.load_checkpoint()
+    arrays["archive.confidence"] = np.full_like(arrays["archive.confidence"], 1 + 5e-5)
+    run.save_checkpoint(arrays, metadata)
     (run.path / "metrics.jsonl").write_text(
         '{"evaluations": 200, "median_confidence": 0.5}\n{"evaluations": 400, "median_confidence": 1.00000012}\n'
     )

@@ -200,10 +200,12 @@ def test_metrics_keep_any_json_text(run: RunFolder) -> None:
     assert run.metrics() == [row]
 
 
-def test_truncate_needs_generations(run: RunFolder) -> None:
-    (run.path / "metrics.jsonl").write_bytes(b'{"generation": "1"}\n')
-    with pytest.raises(RunError, match="line 1, names no generation"):
-        run.truncate_metrics(0)
+def test_truncate_drops_lines_of_no_generation(run: RunFolder) -> None:
+    (run.path / "metrics.jsonl").write_bytes(
+        b'{"generation": "1"}\n{}\n{"generation": 0}\n{"generation": true}\n{"generation": 5}\n'
+    )
+    run.truncate_metrics(1)
+    assert run.metrics() == [{"generation": 0}]
 
 
 def test_checkpoint_round_trip(run: RunFolder) -> None:
@@ -322,7 +324,10 @@ def test_elites_come_in_class_order_without_empty_cells(run: RunFolder) -> None:
     zero, four = run.elites()
     assert (zero.class_index, zero.class_name, zero.confidence, zero.id, zero.generation) == (0, "digit 0", 1.0, 12, 2)
     assert (four.class_index, four.confidence, four.generation) == (4, 0.5, 0)
-    assert four.image_path == run.path / "images" / "4.png"
+    assert zero.pixels is None and four.pixels is None  # there are no files
+    picture = np.random.default_rng(0).integers(0, 256, (1, 28, 28), dtype=np.uint8)
+    run.write_images({4: picture})
+    assert np.array_equal(run.elites()[1].pixels, picture)
 
 
 @pytest.mark.parametrize(
