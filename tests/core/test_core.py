@@ -72,13 +72,13 @@ def test_truth_values_of_a_file_are_checked():
     broken = np.resize(np.array([0, 1, 2], np.uint8), len(arrays["enabled"])).view(bool)
     with pytest.raises(ValueError, match="enabled has a value of 2"):
         _core.CppnGenomes.from_arrays(3, **arrays | {"enabled": broken.view(np.uint8)})
-    start = nf.Cppn().start(3, shape=(3, 8, 8), seed=0, neat=False)
+    start = nf.Cppn().start(3, shape=(3, 8, 8), seed=0, markings=False)
     arrays = start.arrays()
     arrays["enabled"] = np.resize(np.array([0, 1, 2], np.uint8), len(arrays["enabled"])).view(bool)
     with pytest.raises(ValueError, match="enabled has a value of 2"):
-        nf.Cppn().restore(arrays, shape=(3, 8, 8), seed=0, neat=False)
+        nf.Cppn().restore(arrays, shape=(3, 8, 8), seed=0, markings=False)
     arrays["enabled"] = np.resize(np.array([0, 1], np.uint8), len(arrays["enabled"])).view(bool)
-    restored = nf.Cppn().restore(arrays, shape=(3, 8, 8), seed=0, neat=False)
+    restored = nf.Cppn().restore(arrays, shape=(3, 8, 8), seed=0, markings=False)
     assert np.array_equal(restored.arrays()["enabled"], arrays["enabled"])
 
 

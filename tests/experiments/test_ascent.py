@@ -533,7 +533,7 @@ class TestCommandLine:
         printed = capsys.readouterr()
         assert "1 of 1 finished" in printed.out
         assert "report.html" in printed.out
-        assert "images finished" in printed.err
+        assert "climbing: image 1/1" in printed.err
 
 
 class TestRealNetworks:

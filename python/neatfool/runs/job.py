@@ -82,7 +82,9 @@ def run_job(
     """
     tell, asked_to_stop = progress or silent, stop or never
     before, begin = job.seconds, time.perf_counter()
-    # The first step is written at once, so that whatever happens later there is something to resume.
+    # What there is is written at once, and so is the first step, so that whatever happens there is something to resume.
+    if job.folder and not job.folder.has_checkpoint:
+        _save(job, job.folder)
     saved, unsaved = -math.inf, False
     while not job.done and not asked_to_stop():
         try:
