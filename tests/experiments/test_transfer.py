@@ -1,3 +1,5 @@
+import base64
+import io
 import json
 import logging
 import re
@@ -12,7 +14,7 @@ from quadrants import OTHER, SURE, lit
 
 import neatfool as nf
 from neatfool.cli import run as cli
-from neatfool.experiments.transfer import FoolingImages, read_fooling_images, transfer, transfer_images
+from neatfool.experiments.transfer import FoolingImages, map_classes, read_fooling_images, transfer, transfer_images
 from neatfool.experiments.transfer.images import fit_images
 from neatfool.experiments.transfer.page import write_transfer
 from neatfool.models import ModelConfig
@@ -106,6 +108,63 @@ def test_a_target_with_other_classes_is_refused():
             transfer_images(lit(wrong), np.array([wrong]), [two], class_names=names)
     with pytest.raises(nf.ModelError, match="no class 4"):
         transfer_images(lit(0), np.array([4]), [two], class_names=names)
+
+
+def named(names, order=(0, 1, 2, 3)) -> nf.Classifier:
+    module = quadrants.Quadrants(order)
+    return nf.Classifier(module, input_size=8, channels=1, class_names=names, device="cpu", name="named")
+
+
+def test_a_class_is_the_same_by_its_name_wherever_it_stands():
+    names = ["a", "b", "c", "d"]
+    # The first class has another name, the next two have changed places.
+    target = named(["alpha", "c", "b", "d"], (0, 2, 1, 3))
+    result = transfer_images(lit(0, 1, 2, 3), np.arange(4), [target], class_names=names)
+    assert map_classes(names, target).tolist() == [0, 2, 1, 3]
+    assert result.same_class.all()
+    np.testing.assert_allclose(result.confidence[0], SURE, rtol=1e-6)
+    assert result.target_classes.tolist() == [[0, 2, 1, 3]]
+
+
+def test_a_target_with_some_of_the_classes_is_asked_for_those():
+    two = named(["d", "b"], (3, 1))
+    result = transfer_images(lit(1, 3), np.array([1, 3]), [two], class_names=["a", "b", "c", "d"])
+    assert result.target_classes.tolist() == [[1, 0]]
+    assert result.same_class.all() and result.confidence.min() > 0.9
+    with pytest.raises(nf.ModelError, match="does not know class 2, c"):
+        transfer_images(lit(2), np.array([2]), [two], class_names=["a", "b", "c", "d"])
+
+
+def test_renamed_classes_are_told_of_once(caplog):
+    with caplog.at_level(logging.WARNING):
+        transfer_images(lit(0, 1), np.array([0, 1]), [named(list("wxyz"))], class_names=list("abcd"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "named has other names for 4 classes, which are taken for the same: 'w' for 'a', 'x' for 'b', 'y' for 'c', and 1 more."
+    ]
+
+
+def test_classifiers_with_the_same_weights_are_not_the_same():
+    plain = nf.load_classifier("density-mnist", device="cpu")
+    noise = np.random.default_rng(0).integers(0, 256, (6, 1, 28, 28), dtype=np.uint8)
+    classes = plain.confidences(noise).argmax(1)
+    rejecting = nf.load_classifier("density-mnist-reject", device="cpu")
+    assert plain.weights_hash() == rejecting.weights_hash()
+    result = transfer_images(noise, classes, [plain, rejecting], source=plain)
+    assert result.itself == (True, False)
+    assert result.same_class[0].all() and not result.same_class[1].any()
+
+
+def test_the_pictures_are_those_of_the_confidences_whatever_lies_in_the_folder(tmp_path):
+    run = evolve(tmp_path / "run")
+    folder = run.folder
+    folder.write_images({0: 255 - run.archive.pixels()[0]})
+    assert np.array_equal(folder.elites()[0].pixels, run.archive.pixels()[0])
+    images = read_fooling_images(tmp_path / "run", quadrants.classifier().class_names)
+    assert np.array_equal(images.images, run.archive.pixels())
+    nf.write_report([folder], tmp_path / "report.html")
+    buffer = io.BytesIO()
+    Image.fromarray(run.archive.images()[0]).save(buffer, "PNG", optimize=True)
+    assert base64.b64encode(buffer.getvalue()).decode() in (tmp_path / "report.html").read_text()
 
 
 def test_other_names_for_the_same_number_of_classes_are_taken_for_the_same_with_a_warning(caplog):

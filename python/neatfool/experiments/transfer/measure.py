@@ -69,7 +69,11 @@ def transfer_images(
     if not targets:
         raise ValueError("transfer needs at least one target.")
     names = tuple(class_names or (source or targets[0]).class_names)
-    _check_classes(classes, names, targets)
+    if classes.min() < 0 or classes.max() >= len(names):
+        index = int(classes[(classes < 0) | (classes >= len(names))][0])
+        raise ModelError(f"There is no class {index} among the {len(names)} classes the images were evolved for.")
+    maps = [map_classes(names, target) for target in targets]
+    _check_classes(classes, names, targets, maps)
     for target in targets:
         fit_images(images[:1], target)
     scores: NDArray[np.float32] = np.empty((0, 0), np.float32)
@@ -83,12 +87,12 @@ def transfer_images(
         for target, own in zip(targets, itself, strict=True)
     ]
     top1 = np.stack([one.argmax(1) for one in judged])
-    maps = [map_classes(names, target) for target in targets]
     wanted = np.stack([mapped[classes] for mapped in maps])
     source_top1 = None
     if source is not None:
-        # The source may have classes that the images have no name for, such as that of fooling images.
-        source_top1 = np.stack([map_classes(source.class_names, target)[scores.argmax(1)] for target in targets])
+        # The source may have a class more than the images, that of fooling images, which no target has.
+        best = scores.argmax(1)
+        source_top1 = np.stack([np.append(mapped, -1)[np.minimum(best, len(names))] for mapped in maps])
     return TransferResult(
         name=name,
         source=source.name if source else None,
@@ -179,6 +183,7 @@ def map_classes(names: Sequence[str], target: Classifier) -> NDArray[np.int64]:
     known = {name: index for index, name in enumerate(target.class_names)}
     others = set(names)
     mapped = np.full(len(names), -1, np.int64)
+    renamed = []
     for index, name in enumerate(names):
         there = target.class_names[index] if index < target.n_classes else None
         unnamed = str(index) in (name, there)
@@ -188,22 +193,21 @@ def map_classes(names: Sequence[str], target: Classifier) -> NDArray[np.int64]:
             mapped[index] = known[name]
         elif there is not None and len(names) == target.n_classes and there not in others:
             mapped[index] = index
-            log.warning(
-                "%s calls class %d %r, the images' classifier %r; they are taken for the same class.",
-                target.name,
-                index,
-                there,
-                name,
-            )
+            renamed.append(f"{there!r} for {name!r}")
+    if renamed:
+        log.warning(
+            "%s has other names for %d classes, which are taken for the same: %s.",
+            target.name,
+            len(renamed),
+            ", ".join(renamed[:3]) + (f", and {len(renamed) - 3} more" if len(renamed) > 3 else ""),
+        )
     return mapped
 
 
-def _check_classes(classes: NDArray[np.int64], names: Sequence[str], targets: Sequence[Classifier]) -> None:
-    if classes.min() < 0 or classes.max() >= len(names):
-        index = int(classes[(classes < 0) | (classes >= len(names))][0])
-        raise ModelError(f"There is no class {index} among the {len(names)} classes the images were evolved for.")
-    for target in targets:
-        mapped = map_classes(names, target)
+def _check_classes(
+    classes: NDArray[np.int64], names: Sequence[str], targets: Sequence[Classifier], maps: Sequence[NDArray[np.int64]]
+) -> None:
+    for target, mapped in zip(targets, maps, strict=True):
         for index in np.unique(classes).tolist():
             if mapped[index] < 0:
                 raise ModelError(
