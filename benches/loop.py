@@ -15,7 +15,6 @@ import os
 import statistics
 import time
 from pathlib import Path
-from typing import Any
 
 # As in the command line; see neatfool.cli.main.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -60,11 +59,11 @@ def memory(classifier: nf.Classifier, generations: int) -> None:
     """Prints the resident size after a tenth of a run and at its end."""
     sizes = {}
 
-    def note(metrics: dict[str, Any]) -> None:
-        if metrics["generation"] in (generations // 10, generations):
-            sizes[metrics["generation"]] = resident_size()
+    def note(now: nf.Progress) -> None:
+        if now.done in (generations // 10, generations):
+            sizes[now.done] = resident_size()
 
-    nf.evolve(classifier, generations=generations, on_generation=note)
+    nf.evolve(classifier, generations=generations, progress=note)
     early, late = sizes.values()
     print(
         f"  resident size at generations {' and '.join(map(str, sizes))}: {early:,} and {late:,} bytes, {late / early:.4f}"

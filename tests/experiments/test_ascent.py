@@ -548,3 +548,36 @@ class TestRealNetworks:
         weights = shared / "weights/squeezenet1_0_imagenet.safetensors"
         result = ascend(nf.load_classifier("squeezenet1_0", weights=weights), sample=4)
         assert (result.confidence >= 0.9999).mean() >= 0.75
+
+
+def test_pictures_belong_to_the_confidences_of_the_checkpoint(tmp_path):
+    done = []
+    ascend(
+        curved(),
+        settings=AscentSettings(steps=9, all_steps=True),
+        out=tmp_path / "run",
+        progress=done.append,
+        stop=lambda: len(done) == 4,
+    )
+    folder = nf.RunFolder.open(tmp_path / "run")
+    elites = folder.elites()
+    # A later step had written its pictures when the process was killed.
+    folder.write_images({elite.class_index: 255 - elite.pixels for elite in elites})
+    again = folder.elites()
+    judged = curved().confidences(np.stack([elite.pixels for elite in again]))
+    for row, before, elite in zip(judged, elites, again, strict=True):
+        assert np.array_equal(before.pixels, elite.pixels)
+        assert row[elite.class_index] == pytest.approx(elite.confidence, abs=1e-6)
+
+
+def test_crops_backend_and_precision_are_flags_and_are_repeated(tmp_path, capsys):
+    out = tmp_path / "run"
+    flags = ["--crops", "10", "--precision", "bfloat16", "--device", "cpu"]
+    assert run_cli(["ascend", "-m", "lenet-mnist", "-c", "3", "--steps", "2", *flags, "--out", str(out), "-q"]) == 0
+    folder = nf.RunFolder.open(out)
+    assert folder.config["model"] | {"crops": 10, "precision": "bfloat16"} == folder.config["model"]
+    assert "--crops 10" in folder.manifest.command_line and "--precision bfloat16" in folder.manifest.command_line
+    capsys.readouterr()
+    repeated = [*shlex.split(folder.manifest.command_line)[1:], "--out", str(tmp_path / "again"), "-q"]
+    assert run_cli(repeated) == 0
+    assert (tmp_path / "again/images/3.png").read_bytes() == (out / "images/3.png").read_bytes()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,11 @@ from safetensors.numpy import load_file
 
 from neatfool import load_classifier, resume
 from neatfool.cli import run
-from neatfool.errors import ConfigError
-from neatfool.experiments.reproduction.measure import reproduce
+from neatfool.errors import ConfigError, ModelError
+from neatfool.experiments.reproduction import reproduce
+from neatfool.experiments.reproduction.rows import Context, mnist_networks
+from neatfool.experiments.reproduction.settings import ReproductionConfig
+from neatfool.models import ModelConfig
 from neatfool.training import save_classifier
 
 MNIST_ROWS = [1, 2, 5, 6, 7, 9, 10, 11]
@@ -140,3 +144,47 @@ def test_unknown_scales_and_rows_are_named(digits, tmp_path):
         reproduce("mnist", data=digits, out=tmp_path, scale="huge")
     with pytest.raises(ConfigError, match="mnist has no row 8; its rows are 1, 2, 5, 6, 7, 9, 10, 11"):
         reproduce("mnist", data=digits, out=tmp_path, rows=[8])
+
+
+def test_a_folder_is_continued_with_its_own_settings_only(digits, tmp_path):
+    common = {"data": digits, "out": tmp_path / "r"}
+    reproduce("mnist", scale="smoke", rows=[1], **common)
+    for what, change in (("scale", {"scale": "full"}), ("seed", {"scale": "smoke", "seed": 7})):
+        with pytest.raises(ConfigError, match=f"begun with another {what}"):
+            reproduce("mnist", **common, **change)
+    with pytest.raises(ConfigError, match="begun with another what"):
+        reproduce("imagenet", scale="smoke", **common, model=ModelConfig(name="lenet-mnist"))
+    done = reproduce("mnist", scale="smoke", rows=[2], **common)
+    assert [row.row for row in done.rows] == [1, 2]
+
+
+def test_a_row_that_was_killed_before_its_first_checkpoint_is_done(digits, tmp_path):
+    reproduce("mnist", data=digits, out=tmp_path / "r", scale="smoke", rows=[1])
+    evolved = tmp_path / "r/row-1"
+    (evolved / "checkpoint/state.safetensors").unlink()
+    (tmp_path / "r/checkpoint/state.safetensors").unlink()
+    done = resume(tmp_path / "r")
+    assert [row.row for row in done.rows] == [1]
+
+
+@pytest.mark.slow
+def test_a_stop_in_row_6_trains_no_further_network(digits, tmp_path):
+    said: list[str] = []
+    stop = lambda: any("training" in task for task in said)  # noqa: E731
+    tell = lambda now: said.append(now.task)  # noqa: E731
+    done = reproduce("mnist", data=digits, out=tmp_path / "r", scale="smoke", rows=[6], progress=tell, stop=stop)
+    assert done.rows == ()
+    assert not list((tmp_path / "r/networks").iterdir())
+
+
+def test_the_device_reaches_every_row(digits, tmp_path):
+    config = ReproductionConfig(
+        what="mnist", scale="smoke", data=str(digits), model=ModelConfig(device="cpu"), seed=0, rows=(6,)
+    )
+    seen: list[str] = []
+    context = Context(config, tmp_path, "row 6", lambda now: seen.append(now.task), lambda: False)
+    networks = mnist_networks(context)
+    assert [str(network.device) for network in networks] == ["cpu"] * 3
+    assert len(seen) == 3
+    with pytest.raises(ModelError, match="no device cuda:99"):
+        mnist_networks(replace(context, config=config.model_copy(update={"model": ModelConfig(device="cuda:99")})))

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from digits import write_digits
 from PIL import Image
 from safetensors.numpy import load_file
 from torch import nn
 
-from neatfool import Classifier, load_classifier
-from neatfool.classifiers import FOOLING_CLASS
+from neatfool import Classifier, RunFolder, load_classifier
+from neatfool.classifiers import FOOLING_CLASS, same_classifier
 from neatfool.classifiers.added_class import add_class
 from neatfool.cli import run as run_cli
 from neatfool.data import ImageArray, labels_of, split_images
@@ -21,6 +22,7 @@ from neatfool.experiments.retraining import RetrainSettings, resume_retrain, ret
 from neatfool.experiments.retraining.fooling import evolve_images, moments
 from neatfool.experiments.retraining.hardening import FrozenFeatures, TrainingSet, harden, soft_targets
 from neatfool.experiments.retraining.page import write_rounds
+from neatfool.experiments.transfer import read_fooling_images, transfer
 from neatfool.shared.text import percent
 from neatfool.training import accuracy
 from neatfool.training.loop import TrainingSettings
@@ -355,3 +357,24 @@ def test_class_names_are_escaped_in_the_page(data, tmp_path):
     write_rounds(result.folder, png=tmp_path / "a.png", html=tmp_path / "a.html")
     assert "<script>" not in (tmp_path / "a.html").read_text()
     assert "&lt;script&gt;" in (tmp_path / "a.html").read_text()
+
+
+def test_the_last_network_made_the_images_and_the_first_is_another(tmp_path, monkeypatch):
+    write_digits(tmp_path, "train", 60)
+    write_digits(tmp_path, "t10k", 30)
+    settings = RetrainSettings(generations=2, batch=20, images_per_class=1, epochs=1)
+    retrain("lenet-mnist", tmp_path, rounds=1, settings=settings, out=tmp_path / "run")
+    images = read_fooling_images(tmp_path / "run", [])
+    last = load_classifier("lenet-mnist", weights=tmp_path / "run/weights/round-1.safetensors")
+    assert same_classifier(images.source, last)
+    result = transfer(tmp_path / "run", ["lenet-mnist", last]).results[0]
+    assert result.itself == (False, True)
+    np.testing.assert_array_equal(result.confidence[1], images.confidence)
+
+
+def test_pictures_of_a_round_that_does_not_count_are_not_shown(trained, data, tmp_path):
+    retrain(trained, data, rounds=1, settings=TINY, out=tmp_path / "run")
+    folder = RunFolder.open(tmp_path / "run")
+    before = [elite.pixels for elite in folder.elites()]
+    folder.write_images({0: 255 - before[0]})  # as a process leaves it that is killed before its checkpoint
+    assert np.array_equal(folder.elites()[0].pixels, before[0])

@@ -153,7 +153,7 @@ def _ascent(context: Context) -> Outcome:
     return Outcome("; ".join(texts), f"{context.config.model.name}, {one['classes']} classes", evaluations, "")
 
 
-def _mnist_networks(context: Context) -> list[Classifier]:
+def mnist_networks(context: Context) -> list[Classifier]:
     """Two LeNets of other initialisations and a network without convolutions, trained once and kept."""
     folder = context.out / "networks"
     make_folder(folder)
@@ -179,7 +179,7 @@ def _mnist_networks(context: Context) -> list[Classifier]:
 
 def _mnist_transfer(context: Context) -> Outcome:
     runs = [_evolve(context, "row-1", "paper-mnist-direct"), _evolve(context, "row-2", "paper-mnist")]
-    networks = _mnist_networks(context)
+    networks = mnist_networks(context)
     return _transferred(context, runs, networks, "evolved for the built-in LeNet")
 
 
