@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# The build backend of scripts/ is maturin's own with a word for those who lack Rust.
+export MATURIN_NO_MISSING_BUILD_BACKEND_WARNING = 1
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from neatfool.errors import RunError
 from neatfool.runs import SCHEMA_VERSION, RunFolder, default_path, expect
+from neatfool.shared import files
 
 MANIFEST: dict[str, Any] = {
     "command": "evolve",
@@ -392,3 +393,20 @@ def test_a_killed_writer_leaves_a_run_that_opens_and_goes_on(run: RunFolder) -> 
             survivor.truncate_metrics(generation)
             assert [row["generation"] for row in survivor.metrics()] == list(range(generation + 1))
             (run.path / "metrics.jsonl").unlink()
+
+
+def test_windows_which_syncs_no_folders_writes_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = os.open
+
+    def refuse_folders(path: Any, flags: int, *rest: Any, **options: Any) -> int:
+        if Path(path).is_dir():
+            raise PermissionError(13, "Permission denied", str(path))
+        assert flags & os.O_RDWR, "Windows syncs only what is open for writing"
+        return opened(path, flags, *rest, **options)
+
+    monkeypatch.setattr(files, "_WINDOWS", True)
+    monkeypatch.setattr(files.os, "open", refuse_folders)
+    with files.replacing(tmp_path / "file") as temporary:
+        temporary.write_text("kept")
+    monkeypatch.undo()
+    assert (tmp_path / "file").read_text() == "kept"

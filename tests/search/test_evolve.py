@@ -163,6 +163,19 @@ def test_neat_crosses_and_keeps_populations():
     result = run("neat", generations=30)
     births = result.lineage.array()
     assert (births[:, 2] >= 0).any(), "no child with two parents among the ancestors"
+    arrays = result.search.arrays()
+    owner, fitness, ids = (arrays[f"strategy.{name}"] for name in ("owner", "fitness", "ids"))
+    # 40 children for 5 classes; champions and guests come on top of each population's 8.
+    assert (np.bincount(owner, minlength=5) >= 8).all() and (np.diff(owner) >= 0).all()
+    assert len(json.loads(arrays["strategy.species"].tobytes())) == 5
+    pool = result.archive.genomes.relatives({k[14:]: v for k, v in arrays.items() if k.startswith("strategy.pool.")})
+    pictures = np.empty((len(pool), *pool.shape), np.uint8)
+    pool.render(pictures)
+    judged = tiny().confidences(pictures)
+    assert np.allclose(judged[np.arange(len(pool)), owner], fitness, atol=1e-5)
+    best = {cell: fitness[owner == cell].max() for cell in range(5)}
+    assert np.allclose([best[cell] for cell in range(5)], result.archive.confidence, atol=1e-6)
+    assert len(np.unique(ids[owner == 0])) == (owner == 0).sum()
 
 
 def test_only_the_chosen_classes_are_evolved_for(tmp_path):

@@ -226,7 +226,9 @@ class Run:
         try:
             import pandas as pd
         except ImportError as error:
-            raise ConfigError("Tables need pandas, which is not installed; run pip install pandas.") from error
+            raise ConfigError(
+                "Tables need pandas, which is not installed; run pip install 'neatfool[pandas]'."
+            ) from error
         archive = self.archive
         return pd.DataFrame(
             {

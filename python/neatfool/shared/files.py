@@ -12,6 +12,7 @@ import numpy as np
 from neatfool.errors import RunError
 
 MIB = 2**20
+_WINDOWS = os.name == "nt"
 
 
 def check_file(path: Path, limit: int) -> None:
@@ -65,7 +66,7 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
             _sync(temporary)
         temporary.replace(path)
         # Windows has no way to sync a folder, and needs none.
-        if sync and os.name != "nt":
+        if sync and not _WINDOWS:
             _sync(path.parent)
     except OSError as error:
         raise RunError(f"{path} cannot be written: {error.strerror or error}.") from error
@@ -91,7 +92,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def _sync(path: Path) -> None:
     # Windows syncs only what is open for writing; elsewhere a folder cannot be opened so.
-    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDWR if _WINDOWS else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
