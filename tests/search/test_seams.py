@@ -212,6 +212,17 @@ def test_runs_archives_and_elites_show_themselves(tmp_path):
     assert "left" in run.archive._repr_html_()
 
 
+def test_a_report_is_of_a_run_its_folder_or_several(tmp_path):
+    run = nf.evolve(own.judge, generations=1, out=tmp_path / "run", **OWN)
+    pages = []
+    for source in (run, run.folder, tmp_path / "run", str(tmp_path / "run"), [run]):
+        nf.write_report(source, tmp_path / "page.html")
+        pages.append((tmp_path / "page.html").read_text())
+    assert len(set(pages)) == 1
+    with pytest.raises(nf.RunError, match="begin it with out="):
+        nf.write_report(nf.evolve(own.judge, generations=1, **OWN), tmp_path / "page.html")
+
+
 def test_hostile_class_names_are_inert_in_a_notebook():
     judge = nf.FunctionJudge(
         lambda images: np.zeros((len(images), 2)), image_shape=(1, 4, 4), classes=["<script>", "&amp;"]

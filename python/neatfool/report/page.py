@@ -9,6 +9,7 @@ from pathlib import Path
 import tomli_w
 from markupsafe import Markup
 
+from neatfool.errors import RunError
 from neatfool.figures.course import draw_comparison, draw_run
 from neatfool.figures.output import inline_svg
 from neatfool.figures.page import SMALL_SIDE, write_html
@@ -16,6 +17,7 @@ from neatfool.figures.tiles import picture_uri
 from neatfool.report.gallery import write_gallery
 from neatfool.report.summary import Summary, summarise
 from neatfool.runs import Elite, RunFolder
+from neatfool.search import Run
 from neatfool.shared.pixels import as_picture
 
 MOST_WHOLE_IMAGES = 40
@@ -45,22 +47,28 @@ class _Section:
     provenance: dict[str, str]
 
 
-def write_report(runs: Sequence[RunFolder], out: Path) -> None:
+Source = Run | RunFolder | Path | str
+"""A run with a folder, or the folder."""
+
+
+def write_report(source: Source | Sequence[Source], out: Path | str) -> None:
     """Write an HTML report of one run, or of several with a comparison first.
 
     The page holds its images, style and script and asks the network for nothing. A report of one run written into its
     own folder links every image to the whole PNG.
 
     Args:
-        runs: the runs, at least one.
+        source: the run, or several.
         out: the HTML file to write.
 
     Raises:
         ValueError: there is no run.
-        RunError: a file of a run is damaged, or the report cannot be written.
+        RunError: a run has no folder, a file of it is damaged, or the report cannot be written.
     """
+    runs = [_folder(one) for one in ([source] if isinstance(source, Run | RunFolder | Path | str) else source)]
     if not runs:
         raise ValueError("a report needs at least one run")
+    out = Path(out)
     summaries = [summarise(run) for run in runs]
     images = sum(len(summary.elites) for summary in summaries)
     sections = [
@@ -83,6 +91,14 @@ def write_run_pages(run: RunFolder) -> None:
     """
     write_gallery(run, run.path / "gallery.png")
     write_report([run], run.path / "report.html")
+
+
+def _folder(source: Source) -> RunFolder:
+    if isinstance(source, Run):
+        if source.folder is None:
+            raise RunError("A run in memory has no report; begin it with out=...")
+        return source.folder
+    return source if isinstance(source, RunFolder) else RunFolder.open(Path(source))
 
 
 def _thumbnail_side(images: int) -> int:
