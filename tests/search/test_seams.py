@@ -219,7 +219,7 @@ def test_a_report_is_of_a_run_its_folder_or_several(tmp_path):
         nf.write_report(source, tmp_path / "page.html")
         pages.append((tmp_path / "page.html").read_text())
     assert len(set(pages)) == 1
-    with pytest.raises(nf.RunError, match="begin it with out="):
+    with pytest.raises(nf.RunError, match="begin it with out"):
         nf.write_report(nf.evolve(own.judge, generations=1, **OWN), tmp_path / "page.html")
 
 

@@ -55,7 +55,7 @@ def resume(
         ModelError: the classifier cannot be loaded.
         RunError: the folder holds nothing that can be continued, is damaged, or belongs to another classifier.
     """
-    folder = source if isinstance(source, RunFolder) else RunFolder.open(Path(source))
+    folder = RunFolder.of(source)
     command = folder.manifest.command
     if command not in _RESUMERS:
         raise RunError(f"{folder.path} was made by `neatfool {command}`, which cannot be continued; run it again.")

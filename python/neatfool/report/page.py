@@ -9,7 +9,6 @@ from pathlib import Path
 import tomli_w
 from markupsafe import Markup
 
-from neatfool.errors import RunError
 from neatfool.figures.course import draw_comparison, draw_run
 from neatfool.figures.output import inline_svg
 from neatfool.figures.page import SMALL_SIDE, write_html
@@ -17,7 +16,7 @@ from neatfool.figures.tiles import picture_uri
 from neatfool.report.gallery import write_gallery
 from neatfool.report.summary import Summary, summarise
 from neatfool.runs import Elite, RunFolder
-from neatfool.search import Run
+from neatfool.search import Run, folder_of
 from neatfool.shared.pixels import as_picture
 
 MOST_WHOLE_IMAGES = 40
@@ -65,7 +64,7 @@ def write_report(source: Source | Sequence[Source], out: Path | str) -> None:
         ValueError: there is no run.
         RunError: a run has no folder, a file of it is damaged, or the report cannot be written.
     """
-    runs = [_folder(one) for one in ([source] if isinstance(source, Run | RunFolder | Path | str) else source)]
+    runs = [folder_of(one) for one in ([source] if isinstance(source, Run | RunFolder | Path | str) else source)]
     if not runs:
         raise ValueError("a report needs at least one run")
     out = Path(out)
@@ -91,14 +90,6 @@ def write_run_pages(run: RunFolder) -> None:
     """
     write_gallery(run, run.path / "gallery.png")
     write_report([run], run.path / "report.html")
-
-
-def _folder(source: Source) -> RunFolder:
-    if isinstance(source, Run):
-        if source.folder is None:
-            raise RunError("A run in memory has no report; begin it with out=...")
-        return source.folder
-    return source if isinstance(source, RunFolder) else RunFolder.open(Path(source))
 
 
 def _thumbnail_side(images: int) -> int:

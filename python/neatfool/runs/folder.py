@@ -1,5 +1,7 @@
 """One run on disk: settings, provenance, metrics, checkpoint and images."""
 
+from __future__ import annotations
+
 import html
 import io
 import os
@@ -124,6 +126,15 @@ class RunFolder:
         with replacing(_inside(self.path, CONFIG)) as temporary:
             temporary.write_text(text, encoding="utf-8")
         self.config = tomllib.loads(text)
+
+    @classmethod
+    def of(cls, source: RunFolder | Path | str) -> RunFolder:
+        """A run folder as it is, or the one at a path.
+
+        Raises:
+            RunError: see `open`.
+        """
+        return source if isinstance(source, RunFolder) else cls.open(Path(source))
 
     @contextmanager
     def lock(self) -> Iterator[None]:

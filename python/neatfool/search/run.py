@@ -337,7 +337,7 @@ def resume(
         ModelError: the classifier cannot be loaded.
         RunError: the folder is not a run, is damaged, or belongs to another classifier.
     """
-    folder = source if isinstance(source, RunFolder) else RunFolder.open(Path(source))
+    folder = RunFolder.of(source)
     with continue_folder(folder, COMMAND):
         run = load_run(folder, judge=judge, begun=False)
         target = run.config.generations if generations is None else generations
@@ -384,7 +384,20 @@ def as_run(source: Run | RunFolder | Path | str, *, judge: Judge | None = None) 
     """
     if isinstance(source, Run):
         return source
-    return load_run(source if isinstance(source, RunFolder) else RunFolder.open(Path(source)), judge=judge)
+    return load_run(RunFolder.of(source), judge=judge)
+
+
+def folder_of(source: Run | RunFolder | Path | str) -> RunFolder:
+    """The folder of a run.
+
+    Raises:
+        RunError: the run is kept in memory alone, or there is no run folder.
+    """
+    if not isinstance(source, Run):
+        return RunFolder.of(source)
+    if source.folder is None:
+        raise RunError("The run is kept in memory alone; begin it with out=... to have a folder.")
+    return source.folder
 
 
 def load_search(folder: RunFolder, *, begun: bool = True) -> tuple[EvolveConfig, Search, float]:

@@ -127,7 +127,7 @@ def resume_ascent(
         ModelError: the classifier cannot be loaded.
         RunError: the folder is not an ascent, is damaged, or belongs to another classifier.
     """
-    folder = source if isinstance(source, RunFolder) else RunFolder.open(Path(source))
+    folder = RunFolder.of(source)
     check_command(folder, COMMAND)
     config = read_settings(folder, AscentConfig)
     classifier = judge or config.model.load()

@@ -61,7 +61,7 @@ def load_common_classifier(runs: Sequence[Source], *, device: str = "auto") -> C
     first = runs[0]
     if isinstance(first, Run) and isinstance(first.judge, Classifier):
         return first.judge
-    config = first.config if isinstance(first, Run) else load_search(_folder(first))[0]
+    config = first.config if isinstance(first, Run) else load_search(RunFolder.of(first))[0]
     return config.model.model_copy(update={"device": device}).load()
 
 
@@ -161,14 +161,10 @@ def diversity(
 def _check_count(runs: Sequence[Source]) -> None:
     if len(runs) < 2:
         raise ConfigError("Diversity compares at least two runs of different seeds; give two run folders or more.")
-    folders = [one.folder if isinstance(one, Run) else _folder(one) for one in runs]
+    folders = [one.folder if isinstance(one, Run) else RunFolder.of(one) for one in runs]
     paths = [folder.path.resolve() for folder in folders if folder]
     if len(set(paths)) < len(paths):
         raise ConfigError("A run is given twice; give runs of different seeds.")
-
-
-def _folder(source: RunFolder | Path | str) -> RunFolder:
-    return source if isinstance(source, RunFolder) else RunFolder.open(Path(source))
 
 
 def _load(runs: Sequence[Source], classifier: Classifier) -> tuple[list[_Loaded], NDArray[np.int64]]:
@@ -192,7 +188,7 @@ def _load_one(source: Source, classifier: Classifier) -> tuple[str, int, Archive
             raise RunError(f"A run was evolved against {source.judge.name}; compare runs against one classifier.")
         name = source.folder.path.resolve().name if source.folder else f"seed {source.config.seed}"
         return name, source.config.seed, source.archive, source.lineage
-    folder = _folder(source)
+    folder = RunFolder.of(source)
     if folder.manifest.weights_hash != classifier.weights_hash():
         raise RunError(
             f"{folder.path} was evolved against another classifier, or other weights of it; compare runs against "

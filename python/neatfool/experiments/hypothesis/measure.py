@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from neatfool.classifiers import Classifier
 from neatfool.data import read_mnist
 from neatfool.encodings import Cppn, Direct, Encoding
-from neatfool.errors import ConfigError, ModelError, RunError
+from neatfool.errors import ConfigError, ModelError
 from neatfool.experiments.hypothesis.images import control_images, run_images
 from neatfool.experiments.hypothesis.result import Attack, Baseline, Hypothesis, ImageGroup, Images, Kind
 from neatfool.experiments.hypothesis.settings import COMMAND, DEFENCES, MODEL, HypothesisConfig
@@ -36,7 +36,7 @@ from neatfool.runs import (
     read_settings,
     run_job,
 )
-from neatfool.search import Run, evolve, resume
+from neatfool.search import Run, evolve, folder_of, resume
 from neatfool.shared.progress import OnProgress, Progress, Stop
 
 _ENCODINGS: tuple[Encoding, ...] = (Cppn(), Direct())
@@ -86,7 +86,7 @@ def hypothesis(
         ModelError: The weights do not fit.
         RunError: A run cannot be read, or is not of MNIST digits; or `out` holds something else.
     """
-    folders = [_folder(one) for one in source]
+    folders = [folder_of(one) for one in source]
     config = HypothesisConfig(
         data=str(Path(data).resolve()),
         runs=tuple(str(folder.path.resolve()) for folder in folders),
@@ -131,7 +131,7 @@ def resume_hypothesis(
         ModelError: The weights do not fit.
         RunError: The folder is none of `hypothesis`, or is damaged.
     """
-    folder = _folder(source)
+    folder = RunFolder.of(source)
     with continue_folder(folder, COMMAND):
         return _run(folder, read_settings(folder, HypothesisConfig), progress, stop)
 
@@ -252,14 +252,6 @@ def _run(folder: RunFolder, config: HypothesisConfig, progress: OnProgress | Non
     job = _Hypothesis(config, folder)
     run_job(job, progress=progress, stop=stop)
     return job.result(folder)
-
-
-def _folder(source: Run | RunFolder | Path | str) -> RunFolder:
-    if isinstance(source, Run):
-        if source.folder is None:
-            raise RunError("A run that is compared needs a folder; evolve it with out=...")
-        return source.folder
-    return source if isinstance(source, RunFolder) else RunFolder.open(Path(source))
 
 
 def _load_density(config: HypothesisConfig) -> Classifier:

@@ -99,7 +99,7 @@ def resume_reproduction(
     Raises:
         RunError: the folder is no reproduction, or is damaged.
     """
-    folder = source if isinstance(source, RunFolder) else RunFolder.open(Path(source))
+    folder = RunFolder.of(source)
     with continue_folder(folder, COMMAND):
         config = read_settings(folder, ReproductionConfig)
         wanted = tuple(sorted({*config.rows, *rows}))

@@ -129,7 +129,7 @@ def resume_retrain(
         ModelError: the first network or a round's weights cannot be loaded.
         RunError: the folder is not a run of `retrain`, is damaged, or belongs to another classifier.
     """
-    folder = source if isinstance(source, RunFolder) else RunFolder.open(Path(source))
+    folder = RunFolder.of(source)
     config = read_retrain_config(folder)
     classifier = judge or config.model.load()
     check_same(folder, classifier)
