@@ -120,6 +120,15 @@ MISTAKES = {
     "render where": (("render", "run", "--class", "1", "--out", "no/x.png"), ["no/x.png"]),
     "report where": (("report", "run", "--out", "run/config.toml"), ["config.toml", "another --out"]),
     "out taken": ((*EVOLVE, "--out", "run"), ["run", "resume"]),
+    "out below a file": ((*EVOLVE, "--out", "tinynet.py/run"), ["tinynet.py/run", "cannot be made"]),
+    "ascend below a file": (
+        ("ascend", "--model", "tinynet:make", "--all", "--out", "tinynet.py/run"),
+        ["tinynet.py/run", "cannot be made"],
+    ),
+    "reproduce below a file": (
+        ("reproduce", "mnist", "--data", ".", "--rows", "1", "--out", "tinynet.py/run"),
+        ["tinynet.py/run", "cannot be made"],
+    ),
     "check data": (("check", "--model", "tinynet:make", "--data", "nowhere"), ["nowhere"]),
     "train data": (("train", "--data", "."), ["MNIST"]),
     "no command": (("evovle",), ["evovle"]),

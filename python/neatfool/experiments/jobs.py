@@ -22,7 +22,10 @@ _RESUMERS = {
 
 @runtime_checkable
 class Result(Protocol):
-    """What every experiment returns. In a notebook it shows itself."""
+    """What every experiment returns. In a notebook it shows itself.
+
+    Each also has `write`, which makes files for people: into its own folder, or, where it has none, into one that is named.
+    """
 
     def summary(self) -> dict[str, Any]:
         """The numbers in one JSON-ready dictionary, as the command prints them with --json."""

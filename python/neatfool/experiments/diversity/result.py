@@ -141,7 +141,7 @@ class DiversityResult:
             "per_class": [self._class_summary(cell) for cell in range(len(self.classes))],
         }
 
-    def write(self, out: Path, *, elite_map: bool = True, seed: int = 0) -> None:
+    def write(self, out: Path | str, *, elite_map: bool = True, seed: int = 0) -> None:
         """Writes diversity.json, diversity.html, diversity.png and map.png into a folder, made if it does not exist.
 
         Args:
@@ -158,6 +158,7 @@ class DiversityResult:
         from neatfool.figures.tiles import write_png
 
         drawn = draw_map(self, seed=seed) if elite_map else None
+        out = Path(out)
         make_folder(out)
         write_json(out / "diversity.json", self.summary())
         write_png(draw_sheet(self), out / "diversity.png")

@@ -162,7 +162,7 @@ class RepetitionResult:
             f"{len(self.sure):,} of them reach a confidence of 50 %"
         )
 
-    def write(self, out: Path) -> None:
+    def write(self, out: Path | str) -> None:
         """Writes repetition.json, repetition.png and repetition.html into a folder, made if it does not exist.
 
         Raises:
@@ -172,6 +172,7 @@ class RepetitionResult:
         from neatfool.experiments.repetition.page import write_page
         from neatfool.figures.output import write_figure
 
+        out = Path(out)
         make_folder(out)
         write_json(out / "repetition.json", self.summary())
         title = f"{self.model}: confidence against copies of a repeated motif"

@@ -145,7 +145,7 @@ class TransferMatrix:
             "runs": [result.summary() for result in self.results],
         }
 
-    def write(self, out: Path) -> None:
+    def write(self, out: Path | str) -> None:
         """Writes `transfer.json`, `transfer.html` and `transfer.png` into a folder, which is made if need be.
 
         Raises:
@@ -153,7 +153,7 @@ class TransferMatrix:
         """
         from neatfool.experiments.transfer.page import write_transfer
 
-        write_transfer(self, out)
+        write_transfer(self, Path(out))
 
     def _repr_html_(self) -> str:
         targets = self.results[0].targets
