@@ -31,7 +31,7 @@ def command(
         ),
     ] = None,
     map: Annotated[
-        bool, typer.Option(help="Draw the map of all elites (needs scikit-learn: pip install 'neatfool[map]').")
+        bool, typer.Option(help="Draw the map of all elites (needs scikit-learn: pip install 'neatfool\\[map]').")
     ] = True,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the permutation tests and the map.")] = 0,
     device: options.Device = "auto",
