@@ -2,24 +2,23 @@
 
 from neatfool.search.archive import Archive, Member, confidence_statistics
 from neatfool.search.config import EvolveConfig, build_config, read_config
+from neatfool.search.evolution import evolve, resume
 from neatfool.search.inspection import draw_elite, inspect_elite, inspect_run
 from neatfool.search.judge import FunctionJudge, Judge, StreamingJudge
 from neatfool.search.lineage import Birth, Lineage
-from neatfool.search.objective import Confidence, Objective, register_objective
-from neatfool.search.presets import PRESETS
-from neatfool.search.run import (
-    Run,
+from neatfool.search.loading import (
     as_judge,
     as_run,
     chosen_classes,
-    evolve,
     folder_of,
     load_judge,
     load_run,
     load_search,
     ranges,
-    resume,
 )
+from neatfool.search.objective import Confidence, Objective, register_objective
+from neatfool.search.presets import PRESETS
+from neatfool.search.run import Run
 from neatfool.search.search import Search
 from neatfool.search.strategies import MapElites, MapElitesStrategy, Neat
 from neatfool.search.strategy import (

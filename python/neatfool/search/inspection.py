@@ -9,7 +9,7 @@ from PIL import Image
 
 from neatfool.errors import ConfigError
 from neatfool.runs import RunFolder
-from neatfool.search.run import load_search
+from neatfool.search.loading import load_search
 from neatfool.shared.pixels import for_looking
 
 _LARGEST_SIDE = 16384

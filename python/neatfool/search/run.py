@@ -1,39 +1,25 @@
-"""Evolving images that a classifier is sure about: begin, go on, stop, and pick up again."""
+"""A search with its judge and its folder."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from neatfool.classifiers import Classifier, find_classes
-from neatfool.encodings import Encoding
-from neatfool.errors import ConfigError, ModelError, RunError
+from neatfool.errors import ConfigError, RunError
 from neatfool.figures.course import draw_run
-from neatfool.models import ModelConfig, as_classifier
 from neatfool.runs import (
     RunFolder,
-    begin_folder,
-    check_command,
-    check_same,
     continue_folder,
-    describe,
     read_count,
-    read_rows,
-    read_seconds,
-    read_settings,
     run_job,
 )
 from neatfool.search.archive import Archive
-from neatfool.search.config import EvolveConfig, build_config
+from neatfool.search.config import EvolveConfig
 from neatfool.search.evaluate import Evaluator, Profile
 from neatfool.search.judge import Judge
 from neatfool.search.lineage import Lineage
-from neatfool.search.objective import Objective
 from neatfool.search.search import Search
-from neatfool.search.strategy import StrategySettings
 from neatfool.shared.progress import OnProgress, Progress, Stop
 from neatfool.shared.text import percent
 
@@ -250,250 +236,3 @@ class Run:
 
     def _repr_html_(self) -> str:
         return self.search._repr_html_()
-
-
-def evolve(
-    source: Classifier | Judge | str | None = None,
-    *,
-    encoding: Encoding | str | None = None,
-    strategy: StrategySettings | str | None = None,
-    objective: Objective | str | None = None,
-    generations: int | None = None,
-    batch: int | None = None,
-    seed: int | None = None,
-    classes: str | int | Sequence[str | int] | None = None,
-    out: Path | str | None = None,
-    config: EvolveConfig | None = None,
-    progress: OnProgress | None = None,
-    stop: Stop | None = None,
-) -> Run:
-    """Evolves one image for each class that a classifier is as sure as possible about (paper section 2.2).
-
-    Args:
-        source: what to fool: a classifier, its name, or another judge; None is what `config` names (by default the built-in
-            MNIST network).
-        encoding: what genomes are, settings or a name; CPPNs by default.
-        strategy: how they are found, settings or a name; MAP-Elites by default.
-        objective: what elites are chosen by, settings or a name; their confidence by default.
-        generations: generations after the random start; 200 by default.
-        batch: children of each; 200 by default for up to 100 classes, else 400.
-        seed: the same seed gives the same run.
-        classes: classes to evolve for, by index or name: one, several, or text as in "0-4,9,goldfish"; all by default.
-        out: run folder to write; None keeps everything in memory.
-        config: settings to start from; the arguments above override it.
-        progress: told of each generation.
-        stop: asked before each generation after the random start; True ends the run there.
-
-    Returns:
-        The finished run.
-
-    Raises:
-        ConfigError: a setting is unknown or out of range.
-        ModelError: the classifier cannot be loaded, or a class does not exist.
-        RunError: the run folder cannot be written.
-    """
-    named = {"encoding": encoding, "strategy": strategy, "objective": objective}
-    plain = {"generations": generations, "batch": batch, "seed": seed}
-    given = {key: value for key, value in (named | plain).items() if value is not None}
-    base = config or EvolveConfig()
-    settings = build_config({name: getattr(base, name) for name in EvolveConfig.model_fields}, given)
-    judge = as_judge(source, settings.model)
-    if source is not None:
-        settings = settings.model_copy(update={"model": _model_of(source, judge, settings.model)})
-    cells = chosen_classes(settings.classes if classes is None else classes, judge.class_names, model=judge.name)
-    search = make_search(settings, judge.class_names, judge.image_shape, cells)
-    settings = settings.model_copy(
-        update={
-            "start": search.start,
-            "batch": search.batch,
-            "classes": None if len(cells) == len(judge.class_names) and cells == sorted(cells) else ranges(cells),
-        }
-    )
-    with begin_folder(out, config=settings.model_dump(), manifest=describe(judge, command=COMMAND)) as folder:
-        run = Run(settings, judge, search, folder=folder)
-        run._run(settings.generations, progress, stop)
-    return run
-
-
-def resume(
-    source: Path | str | RunFolder,
-    *,
-    generations: int | None = None,
-    judge: Judge | None = None,
-    progress: OnProgress | None = None,
-    stop: Stop | None = None,
-) -> Run:
-    """Continues a run exactly as if it had never stopped.
-
-    Args:
-        source: the run folder.
-        generations: generations to reach in all, and to remember; by default what the run was last given.
-        judge: what the run was begun with, where `load_classifier` cannot find it by name.
-        progress: told of each generation.
-        stop: asked before each generation; True ends the run there.
-
-    Raises:
-        ConfigError: fewer generations are asked for than are done.
-        ModelError: the classifier cannot be loaded.
-        RunError: the folder is not a run, is damaged, or belongs to another classifier.
-    """
-    folder = RunFolder.of(source)
-    with continue_folder(folder, COMMAND):
-        run = load_run(folder, judge=judge, begun=False)
-        target = run.config.generations if generations is None else generations
-        if target < run.generation:
-            raise ConfigError(
-                f"The run {folder.path} has {run.generation} generations already; ask for --generations {run.generation} or "
-                "more."
-            )
-        folder.truncate_metrics(run.generation)
-        run._run(target, progress, stop)
-    return run
-
-
-def load_run(folder: RunFolder, *, judge: Judge | None = None, begun: bool = True) -> Run:
-    """The run in a folder as its checkpoint left it.
-
-    Args:
-        folder: the run folder.
-        judge: what the run was begun with, where `load_classifier` cannot find it by name.
-        begun: refuse a run that was killed before its first checkpoint.
-
-    Raises:
-        ModelError: the classifier cannot be loaded.
-        RunError: the folder is damaged, was not made by `evolve`, or belongs to another classifier.
-    """
-    config, search, seconds = load_search(folder, begun=begun)
-    if judge is None:
-        judge = load_judge(folder, config.model)
-    check_same(folder, judge)
-    rows = read_rows(folder, search.generation)
-    return Run(config, judge, search, folder=folder, metrics=rows, seconds=seconds)
-
-
-def as_run(source: Run | RunFolder | Path | str, *, judge: Judge | None = None) -> Run:
-    """A run as it is, or the one in a folder.
-
-    Args:
-        source: the run or its folder.
-        judge: what it was begun with, where `load_classifier` cannot find it by name.
-
-    Raises:
-        ModelError: the classifier cannot be loaded.
-        RunError: the folder is damaged, was not made by `evolve`, or belongs to another classifier.
-    """
-    if isinstance(source, Run):
-        return source
-    return load_run(RunFolder.of(source), judge=judge)
-
-
-def folder_of(source: Run | RunFolder | Path | str) -> RunFolder:
-    """The folder of a run.
-
-    Raises:
-        RunError: the run is kept in memory alone, or there is no run folder.
-    """
-    if not isinstance(source, Run):
-        return RunFolder.of(source)
-    if source.folder is None:
-        raise RunError("The run is kept in memory alone; begin it with out=... to have a folder.")
-    return source.folder
-
-
-def load_search(folder: RunFolder, *, begun: bool = True) -> tuple[EvolveConfig, Search, float]:
-    """Settings, search and seconds of a run folder, without its judge.
-
-    Raises:
-        RunError: the folder is damaged or was not made by `evolve`.
-    """
-    check_command(folder, COMMAND)
-    config, manifest = read_settings(folder, EvolveConfig), folder.manifest
-    try:
-        cells = chosen_classes(config.classes, manifest.class_names, model=manifest.model)
-        search = make_search(config, manifest.class_names, manifest.image_shape, cells)
-    except (ConfigError, ModelError) as error:
-        raise RunError(f"{folder.path / 'config.toml'} does not describe a run: {error}") from error
-    if not folder.has_checkpoint and not begun:
-        return config, search, 0.0
-    arrays, metadata = folder.load_checkpoint()
-    generation = read_count(folder, metadata, "generation")
-    # Runs of schema 1 have batches of one size and do not count.
-    counted = "evaluations" in metadata
-    evaluations = read_count(folder, metadata, "evaluations") if counted else search.start + generation * search.batch
-    search.restore(arrays, generation=generation, evaluations=evaluations)
-    return config, search, read_seconds(folder, metadata, read_rows(folder, generation))
-
-
-def make_search(
-    config: EvolveConfig, class_names: Sequence[str], image_shape: tuple[int, int, int], cells: Sequence[int]
-) -> Search:
-    """The search that settings describe, not begun."""
-    return Search(
-        image_shape,
-        class_names,
-        cells=cells,
-        encoding=config.encoding,
-        strategy=config.strategy,
-        objective=config.objective,
-        start=config.start,
-        batch=config.batch,
-        seed=config.seed,
-    )
-
-
-def as_judge(source: Any, model: ModelConfig) -> Judge:
-    """What `evolve` takes as what to fool, or what a configuration names.
-
-    Raises:
-        ModelError: it is none, or cannot be loaded.
-    """
-    if source is None:
-        return model.load()
-    if isinstance(source, str):
-        return model.model_copy(update={"name": source}).load()
-    is_judge = all(hasattr(source, part) for part in ("name", "image_shape", "class_names", "confidences"))
-    judge: Judge = source if is_judge else as_classifier(source)
-    return judge
-
-
-def _model_of(source: Classifier | Judge | str, judge: Judge, configured: ModelConfig) -> ModelConfig:
-    if isinstance(source, str):
-        return configured.model_copy(update={"name": source})
-    return ModelConfig.of(judge) if isinstance(judge, Classifier) else ModelConfig(name=judge.name)
-
-
-def load_judge(folder: RunFolder, model: ModelConfig) -> Classifier:
-    """The classifier that a run was begun with, by its name.
-
-    Raises:
-        ModelError: it cannot be loaded.
-        RunError: the run was begun with another kind of judge.
-    """
-    if folder.manifest.weights_hash is None:
-        raise RunError(
-            f"The run {folder.path} was judged by {folder.manifest.model}, which is no classifier that can be loaded; "
-            "pass it as judge=... from Python."
-        )
-    return model.load()
-
-
-def chosen_classes(
-    classes: str | int | Sequence[str | int] | None, class_names: Sequence[str], *, model: str
-) -> list[int]:
-    """Indices of the classes that `classes` names, each once, in the order named; all if None.
-
-    Raises:
-        ModelError: one does not exist, several are meant, or none is named.
-    """
-    return list(range(len(class_names))) if classes is None else find_classes(class_names, classes, model=model)
-
-
-def ranges(indices: Sequence[int]) -> str:
-    """Class indices as text, runs of them as ranges: "0-4,9"."""
-    groups: list[list[int]] = []
-    for index in indices:
-        if groups and index == groups[-1][-1] + 1:
-            groups[-1].append(index)
-        else:
-            groups.append([index])
-    return ",".join(str(group[0]) if len(group) == 1 else f"{group[0]}-{group[-1]}" for group in groups)

@@ -1,0 +1,343 @@
+"""Retraining, round by round."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from neatfool.classifiers import FOOLING_CLASS, Classifier
+from neatfool.classifiers.added_class import add_class
+from neatfool.data import batches, read_images, split_images
+from neatfool.encodings import Cppn, Direct
+from neatfool.errors import ModelError, RunError
+from neatfool.experiments.retraining.fooling import Evolved, best_of, evolve_images, moments
+from neatfool.experiments.retraining.hardening import FrozenFeatures, TrainingSet, harden, reinitialised, soft_targets
+from neatfool.experiments.retraining.result import RetrainResult, Round
+from neatfool.experiments.retraining.settings import RetrainConfig
+from neatfool.experiments.retraining.state import (
+    Judged,
+    read_judged,
+    read_network,
+    read_train,
+    rounds_done,
+    write_round,
+)
+from neatfool.runs import (
+    RunFolder,
+    StopRequestedError,
+    elite_arrays,
+    read_rows,
+)
+from neatfool.search import SMALL_CLASSIFIER
+from neatfool.shared.progress import OnProgress, Progress, Stop, never, silent
+from neatfool.training import TrainingSettings
+
+_MOST_MOMENTS = 10
+_FRESH_RATE, _CONTINUED_RATE = 0.05, 0.01
+_RATE_SAMPLE = 64
+_FRESH_SHOWN, _CONTINUED_SHOWN = 180_000, 60_000
+
+# What a stream of random numbers is for.
+_SPLIT, _JUDGE, _COLLECT, _SHARE, _WEIGHTS, _TRAIN, _RATE = range(7)
+
+Metrics = dict[str, Any]
+
+
+class Retraining:
+    """A retraining between two rounds; a `Job`."""
+
+    def __init__(self, first: Classifier, config: RetrainConfig) -> None:
+        settings = config.retrain
+        if first.outputs != "logits":
+            raise ModelError(f"{first.name} returns probabilities; remove its softmax to train it on its logits.")
+        if first.crops != 1:
+            raise ModelError(f"{first.name} looks at ten crops of an image; load it with one crop to retrain it.")
+        if first.class_names[-1] == FOOLING_CLASS:
+            raise ModelError(f"{first.name} has a class for fooling images already; begin with weights that lack it.")
+        # Refused here, before anything is written, if there is no layer to widen.
+        add_class(first, FOOLING_CLASS, seed=0)
+        self.folder: RunFolder | None = None
+        self.seconds = 0.0
+        self._first = self._network = first
+        self._config, self._settings = config, settings
+        self._rounds: list[Round] = []
+        self._judged: list[Judged] = []
+        self._train: list[NDArray[np.uint8]] = []
+        self._say: OnProgress = silent
+        self._asked_to_stop: Stop = never
+        self._encodings: list[Cppn | Direct] = []
+        if settings.encoding != "direct":
+            self._encodings.append(Cppn())
+        if settings.encoding != "cppn":
+            self._encodings.append(Direct())
+        images = settings.images_per_class or (100 if first.n_classes <= SMALL_CLASSIFIER else 1)
+        self._evolutions = math.ceil(images / min(_MOST_MOMENTS, settings.generations + 1))
+        self._moments = moments(settings.generations, math.ceil(images / self._evolutions))
+        self._real, self._test = split_images(config.data, first, seed=self._random(_SPLIT))
+        self._soft: torch.Tensor | None = None
+
+    @property
+    def done(self) -> bool:
+        """See `Job.done`."""
+        return len(self._rounds) > self._config.rounds
+
+    def result(self) -> RetrainResult:
+        """What the complete rounds came to."""
+        images, confidence = np.empty((0, *self._first.image_shape), np.uint8), np.empty(0, np.float32)
+        if self._judged:
+            images, confidence = best_of(list(self._judged[-1].values()))
+        return RetrainResult(
+            classifier=self._network,
+            rounds=tuple(self._rounds),
+            images=images,
+            confidence=confidence,
+            training_images=len(self._real),
+            judging_images=len(self._test),
+            config=self._config,
+            folder=self.folder,
+        )
+
+    def restore(self, folder: RunFolder) -> None:
+        """Takes up the complete rounds in a folder."""
+        self.folder = folder
+        done = rounds_done(folder)
+        rows = read_rows(folder, done - 1)
+        source = folder.path / "metrics.jsonl"
+        if len(rows) != done:
+            raise RunError(f"{source} has {len(rows)} lines for {done} rounds; the run folder is damaged.")
+        folder.truncate_metrics(done - 1)
+        kind = TypeAdapter(Round)
+        for number, row in enumerate(rows):
+            try:
+                one = kind.validate_python({key: value for key, value in row.items() if key != "generation"})
+            except ValidationError as error:
+                raise RunError(f"{source}, line {number + 1}, does not describe a round of retraining.") from error
+            self._rounds.append(one)
+            self._judged.append(read_judged(folder, number))
+            if number:
+                self._train.append(read_train(folder, number))
+        if done:
+            self._network = read_network(folder, done - 1, self._first)
+
+    def step(self, progress: OnProgress, stop: Stop) -> dict[str, Any]:
+        """Does a round; see `Job.step`."""
+        self._say, self._asked_to_stop = progress, stop
+        begin = time.perf_counter()
+        number = len(self._rounds)
+        self._check_stop()
+        if self._settings.distill and self._soft is None:
+            self._tell("asking the first network about the real images")
+            self._soft = soft_targets(self._first, self._real)
+        network, newest = self._network, None
+        evaluations = self._rounds[-1].evaluations if number else 0
+        trained: dict[str, Any] = {"fooling_images": 0, "training_share": 0.0, "loss": None}
+        if number:
+            newest, spent = self._collect()
+            evaluations += spent
+            network, trained = self._train_network(newest)
+        real = self._judge_by_real_images(network)
+        judged, histories = self._evolve_to_judge(network)
+        done = Round(
+            round=number,
+            **real,
+            **self._judge_by_evolved_images(network, newest, judged, histories),
+            **trained,
+            evaluations=evaluations + sum(int(history[-1]["evaluations"]) for history in histories.values()),
+            seconds=round(time.perf_counter() - begin, 3),
+        )
+        if self.folder:
+            write_round(self.folder, number, test_error=done.test_error, network=network, train=newest, judged=judged)
+        self._network = network
+        self._rounds.append(done)
+        self._judged.append(judged)
+        if newest is not None:
+            self._train.append(newest)
+        return {"generation": number, **asdict(done)}
+
+    def progress(self) -> Progress:
+        """See `Job.progress`."""
+        return self._where("retraining", asdict(self._rounds[-1]) if self._rounds else {})
+
+    def checkpoint(self) -> tuple[dict[str, NDArray[Any]], dict[str, str]] | None:
+        """See `Job.checkpoint`; what a round came to is in files of its own."""
+        if not self._rounds:
+            return None
+        pictures, confidence = best_of(list(self._judged[-1].values()))
+        cells, number = np.arange(len(confidence)), len(self._rounds) - 1
+        arrays = elite_arrays(
+            classes=cells,
+            confidence=confidence,
+            ids=cells,
+            generation=np.full_like(cells, number),
+            changing=cells,
+            pictures=pictures,
+        )
+        return arrays, {"round": str(number)}
+
+    def write(self) -> None:
+        """Writes the pictures of the newest elites into the run folder."""
+        if self.folder and self._judged:
+            self.folder.write_images(dict(enumerate(best_of(list(self._judged[-1].values()))[0])))
+
+    def _collect(self) -> tuple[NDArray[np.uint8], int]:
+        """Fooling images evolved against the present network to train the next on, and the number of evaluations."""
+        images: list[NDArray[np.uint8]] = []
+        evaluations = 0
+        total = self._evolutions * len(self._encodings)
+        for which, encoding in enumerate(self._encodings):
+            for run in range(self._evolutions):
+                self._tell(f"evolving for the training set, {len(images) + 1} of {total}")
+                evolved, history = self._evolve(self._network, encoding, self._random(_COLLECT, which, run))
+                images.append(evolved.images)
+                evaluations += int(history[-1]["evaluations"])
+        return np.concatenate(images), evaluations
+
+    def _evolve_to_judge(self, network: Classifier) -> tuple[Judged, dict[str, list[Metrics]]]:
+        judged: dict[str, Evolved] = {}
+        histories: dict[str, list[Metrics]] = {}
+        for which, encoding in enumerate(self._encodings):
+            self._tell(f"evolving {encoding.name} images to judge the network")
+            evolved, history = self._evolve(network, encoding, self._random(_JUDGE, which))
+            judged[encoding.name], histories[encoding.name] = evolved, history
+        return judged, histories
+
+    def _evolve(self, network: Classifier, encoding: Cppn | Direct, seed: int) -> tuple[Evolved, list[Metrics]]:
+        result = evolve_images(
+            network,
+            encoding,
+            classes=self._first.n_classes,
+            at=self._moments,
+            batch=self._settings.batch,
+            seed=seed,
+            stop=self._asked_to_stop,
+        )
+        self._check_stop()
+        return result
+
+    def _train_network(self, newest: NDArray[np.uint8]) -> tuple[Classifier, dict[str, Any]]:
+        settings = self._settings
+        fooling = np.concatenate([*self._train, newest]) if settings.keep else newest
+        most = max(1, int(settings.share / (1 - settings.share) * len(self._real)))
+        if len(fooling) > most:
+            chosen = np.random.default_rng(self._random(_SHARE)).permutation(len(fooling))[:most]
+            fooling = fooling[np.sort(chosen)]
+        network, weights_seed = self._network, self._random(_WEIGHTS)
+        if network is self._first:
+            network = add_class(network, FOOLING_CLASS, seed=weights_seed)
+        if settings.fresh:
+            network = reinitialised(network, seed=weights_seed)
+        else:
+            network = network.with_module(copy.deepcopy(network.module), network.class_names)
+        kinds = f"{len(self._real):,} real and {len(fooling):,} fooling images"
+        self._tell(f"training on {kinds}")
+        shown = _FRESH_SHOWN if settings.fresh else _CONTINUED_SHOWN
+        epochs = settings.epochs or math.ceil(shown / (len(self._real) + len(fooling)))
+        loss = harden(
+            network,
+            TrainingSet(self._real, fooling, self._first.n_classes),
+            settings=TrainingSettings(
+                epochs=epochs,
+                batch=settings.training_batch,
+                learning_rate=settings.learning_rate or self._usual_rate(network),
+                seed=self._random(_TRAIN),
+            ),
+            freeze_features=settings.freeze_features,
+            distill=settings.distill,
+            soft=self._soft,
+            on_epoch=lambda epoch, mean: self._tell(f"trained {epoch} of {epochs} epochs on {kinds}"),
+            before_batch=self._check_stop,
+        )
+        share = len(fooling) / (len(fooling) + len(self._real))
+        return network, {"fooling_images": len(fooling), "training_share": share, "loss": loss}
+
+    def _usual_rate(self, network: Classifier) -> float:
+        if not self._settings.freeze_features:
+            return _FRESH_RATE if self._settings.fresh else _CONTINUED_RATE
+        sample = np.random.default_rng(self._random(_RATE)).permutation(len(self._real))[:_RATE_SAMPLE]
+        return FrozenFeatures(network).steady_rate(torch.from_numpy(read_images(self._real, np.sort(sample))))
+
+    def _judge_by_real_images(self, network: Classifier) -> dict[str, Any]:
+        wrong = alarms = 0
+        for images, labels in batches(self._test, max(network.chunk, 64 // network.chunk * network.chunk)):
+            self._check_stop()
+            answers = network.confidences(images).argmax(1)
+            wrong += int((answers != labels).sum())
+            alarms += int((answers == self._first.n_classes).sum())
+        return {"test_error": wrong / len(self._test), "false_alarms": alarms / len(self._test)}
+
+    def _judge_by_evolved_images(
+        self,
+        network: Classifier,
+        newest: NDArray[np.uint8] | None,
+        judged: Judged,
+        histories: Mapping[str, list[Metrics]],
+    ) -> dict[str, Any]:
+        # Small CPPNs of different seeds sometimes draw the very same picture.
+        trained_on = {image.tobytes() for part in self._train for image in part}
+        if newest is not None:
+            trained_on.update(image.tobytes() for image in newest)
+        held_out = {
+            name: [self._caught(network, earlier[name].images, trained_on) for earlier in self._judged]
+            for name in judged
+        }
+        confidence = np.concatenate([evolved.elite_confidence for evolved in judged.values()]).astype(np.float64)
+        to_99 = {
+            name: next((int(row["evaluations"]) for row in history if row["median_confidence"] >= 0.99), None)
+            for name, history in histories.items()
+        }
+        return {
+            "caught": _share([verdicts[-1] for verdicts in held_out.values() if verdicts]),
+            "caught_all": _share([verdict for verdicts in held_out.values() for verdict in verdicts]),
+            "median_confidence": float(np.median(confidence)),
+            "mean_confidence": float(confidence.mean()),
+            "min_confidence": float(confidence.min()),
+            "classes_over_99": int((confidence >= 0.99).sum()),
+            "classes_over_9999": int((confidence >= 0.9999).sum()),
+            "evaluations_to_99": min((count for count in to_99.values() if count is not None), default=None),
+            "encodings": {
+                name: {
+                    "median_confidence": float(np.median(evolved.elite_confidence)),
+                    "evaluations_to_99": to_99[name],
+                    "caught": _share(held_out[name][-1:]),
+                }
+                for name, evolved in judged.items()
+            },
+        }
+
+    def _caught(self, network: Classifier, images: NDArray[np.uint8], trained_on: set[bytes]) -> NDArray[np.bool_]:
+        """For each image that was not trained on, whether the network takes it for a fooling image."""
+        unseen = np.array([image.tobytes() not in trained_on for image in images])
+        caught: NDArray[np.bool_] = np.equal(network.confidences(images[unseen]).argmax(1), self._first.n_classes)
+        return caught
+
+    def _random(self, *purpose: int) -> int:
+        """A seed of its own for every round and purpose."""
+        sequence = np.random.SeedSequence((self._config.seed, len(self._rounds), *purpose))
+        return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+    def _tell(self, task: str) -> None:
+        self._say(self._where(f"round {len(self._rounds)} of {self._config.rounds}: {task}", {}))
+
+    def _where(self, task: str, metrics: Mapping[str, Any]) -> Progress:
+        return Progress(
+            task=task, unit="rounds", done=len(self._rounds), total=self._config.rounds + 1, metrics=metrics
+        )
+
+    def _check_stop(self) -> None:
+        if self._asked_to_stop():
+            raise StopRequestedError
+
+
+def _share(verdicts: Sequence[NDArray[np.bool_]]) -> float | None:
+    """The share of True among all; None if there is nothing."""
+    count = sum(len(verdict) for verdict in verdicts)
+    return sum(int(verdict.sum()) for verdict in verdicts) / count if count else None
