@@ -163,7 +163,8 @@ def test_check_train_models(neatfool, shared, workplace):
     assert {"lenet-mnist", "alexnet", "squeezenet1_0", "mobilenet_v2"} <= names
 
 
-def test_ctrl_c_finishes_the_generation_and_exits_130(neatfool, workplace):
+@pytest.mark.parametrize("sign", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_to_end_finishes_the_generation_and_exits_130(neatfool, workplace, sign):
     process = subprocess.Popen(
         [sys.executable, "-m", "neatfool", *EVOLVE[:-4], "--generations", "1000000", "--seed", "7", "--out", "run"],
         stderr=subprocess.PIPE,
@@ -173,7 +174,7 @@ def test_ctrl_c_finishes_the_generation_and_exits_130(neatfool, workplace):
     for line in process.stderr:
         if "generation 0/" in line:
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, sign))
     process.communicate(timeout=60)
     assert process.returncode == 130
     done = neatfool("inspect", "run", "--json")["generation"]
@@ -232,3 +233,16 @@ def test_a_picture_that_would_be_too_wide_is_one_sentence(tmp_path):
     with pytest.raises(nf.ConfigError, match=r"36864 x 16384 pixels is too large; choose a --size of at most 7281"):
         draw_elite(nf.RunFolder.open(tmp_path / "run"), "0", size=16384)
     assert draw_elite(nf.RunFolder.open(tmp_path / "run"), "0", size=8)[1].size == (18, 8)
+
+
+def test_names_that_look_like_markup_are_names(neatfool, workplace):
+    hostile = '["[/]", "[red]fish", "[link=http://x]y[/link]", ":smile:"]'
+    module = workplace / "tinynet.py"
+    module.write_text(module.read_text().replace('["red <fox>", "fish", "goldfish", "owl"]', hostile))
+    assert neatfool(*EVOLVE, "--out", "run")[0] == 0
+    code, out, err = neatfool("inspect", "run")
+    assert code == 0, err
+    for name in json.loads(hostile):
+        assert name in out
+    code, out, err = neatfool("inspect", "run", "--class", "0")
+    assert code == 0 and "class 0: [/]" in out, err

@@ -16,8 +16,9 @@ from rich.table import Table
 from neatfool.shared.progress import OnProgress, Progress, silent
 from neatfool.shared.text import percent
 
-stderr = Console(stderr=True, highlight=False)
-stdout = Console(highlight=False)
+# Names of classes and models come from files and may look like markup.
+stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
+stdout = Console(highlight=False, markup=False, emoji=False)
 
 _PLAIN_SECONDS = 5.0
 
@@ -62,7 +63,7 @@ class _Plain:
         total = "" if now.total is None else f"/{now.total}"
         place = f"{now.unit.removesuffix('s')} {now.done}{total}"
         rest = f"  {left:,.0f} s left" if left else ""
-        stderr.print(f"{now.task}: {place}{_facts(now.metrics)}{rest}", soft_wrap=True, markup=False)
+        stderr.print(f"{now.task}: {place}{_facts(now.metrics)}{rest}", soft_wrap=True)
 
 
 class _Pace:
