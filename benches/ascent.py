@@ -10,7 +10,7 @@ from statistics import median
 import torch
 
 from neatfool import Classifier, load_classifier
-from neatfool.experiments import ascend
+from neatfool.experiments.ascent import ascend
 
 
 def pass_seconds(classifier: Classifier, batch: int, *, repeats: int = 5) -> float:

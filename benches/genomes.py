@@ -1,4 +1,4 @@
-"""The genomes the Python benchmarks draw: the shared set where it is at hand, else evolved ones of like size."""
+"""The genomes the Python benchmarks draw: the set of the Rust core's own benchmarks."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import os
 from pathlib import Path
 from typing import Any
 
-from neatfool import Cppn, _core
+from neatfool import _core
 
 SHARED = Path(os.environ.get("NEATFOOL_SHARED", Path(__file__).parents[2] / "shared")) / "bench"
+GENOMES = Path(__file__).parents[1] / "rust/core/benches"
 PAPER_ACTIVATIONS = ("sine", "sigmoid", "gaussian", "linear")
 
 
 def genome_set(outputs: int) -> tuple[str, list[dict[str, Any]]]:
     """Where the genomes come from, and their documented JSON form as dictionaries."""
-    path = SHARED / f"genomes_{'rgb' if outputs == 3 else 'gray'}.json"
-    if path.exists():
-        return "the shared set", [convert(genome) for genome in json.loads(path.read_text())]
-    population, _ = _core.CppnGenomes.random(32, Cppn(initial_mutations=40), outputs=outputs, keep_split=False, seed=1)
-    return "random genomes after 40 mutations", [json.loads(population.json(i)) for i in range(32)]
+    path = GENOMES / f"genomes_{'rgb' if outputs == 3 else 'gray'}.json"
+    return "the reference set", [convert(genome) for genome in json.loads(path.read_text())]
 
 
 def convert(shared: dict[str, Any]) -> dict[str, Any]:
