@@ -33,10 +33,6 @@ class Evolved:
     elites: NDArray[np.int64]
     elite_confidence: NDArray[np.float32]
 
-    def elite_images(self) -> NDArray[np.uint8]:
-        """The elites' pictures, uint8 (classes, channels, height, width)."""
-        return self.images[self.elites]
-
 
 def best_of(evolved: Sequence[Evolved]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """For every class the most confident of several evolutions' elites: its picture and its confidence."""
