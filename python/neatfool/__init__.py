@@ -18,7 +18,7 @@ from neatfool._core import __version__, set_threads
 if TYPE_CHECKING:
     from neatfool.classifiers import Classifier
     from neatfool.encodings import ArrayEncoding, Cppn, Direct, Encoding, Population, Species, register_encoding
-    from neatfool.errors import ConfigError, DataError, ModelError, NeatfoolError, RunError
+    from neatfool.errors import ConfigError, DataError, JudgeError, ModelError, NeatfoolError, RunError
     from neatfool.experiments.ascent import AscentSettings, ascend
     from neatfool.experiments.diversity import diversity
     from neatfool.experiments.hypothesis import hypothesis
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "neatfool.classifiers": ("Classifier",),
     "neatfool.encodings": ("ArrayEncoding", "Cppn", "Direct", "Encoding", "Population", "Species", "register_encoding"),
-    "neatfool.errors": ("ConfigError", "DataError", "ModelError", "NeatfoolError", "RunError"),
+    "neatfool.errors": ("ConfigError", "DataError", "JudgeError", "ModelError", "NeatfoolError", "RunError"),
     "neatfool.experiments.ascent": ("AscentSettings", "ascend"),
     "neatfool.experiments.diversity": ("diversity",),
     "neatfool.experiments.hypothesis": ("hypothesis",),
@@ -109,6 +109,7 @@ __all__ = [  # `__getattr__` has them
     "EvolveConfig",
     "FunctionJudge",
     "Judge",
+    "JudgeError",
     "MapElites",
     "MapElitesStrategy",
     "ModelError",

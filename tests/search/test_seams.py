@@ -176,13 +176,20 @@ def test_a_judge_that_returns_no_number_is_named_and_wins_nothing(later, tmp_pat
     def sick(images):
         calls.append(len(images))
         scores = own.halves(images)
-        if not later or len(calls) > 3:
+        if not later or len(calls) > 7:  # four in the trial, three generations
             scores[-1, 0] = np.nan
         return scores
 
     judge = nf.FunctionJudge(sick, image_shape=(1, 16, 16), classes=2)
-    with pytest.raises(nf.ModelError, match="sick returned infinite or undefined numbers, first for image 7 of 8"):
+    with pytest.raises(
+        nf.JudgeError, match="sick returned infinite or undefined numbers, first for image 7 of 8"
+    ) as one:
         nf.evolve(judge, out=tmp_path / "run", **OWN)
+    if not later:
+        assert not (tmp_path / "run").exists()
+        return
+    assert str(one.value).startswith("In generation 3, ") and "neatfool resume" in str(one.value)
+    assert np.load(tmp_path / "run/failed_batch.npy").shape == (8, 1, 16, 16)
     healthy = nf.FunctionJudge(own.halves, image_shape=(1, 16, 16), classes=2, name="sick")
     run = nf.resume(tmp_path / "run", generations=9, judge=healthy)
     assert run.generation == 9 and np.isfinite(run.archive.confidence).all()

@@ -13,12 +13,12 @@ from torch.nn.functional import pad
 from torchvision.transforms.functional import center_crop, five_crop
 
 from neatfool.classifiers import identity
-from neatfool.classifiers.backends import Backend, Precision, check_choices, forward_pass
+from neatfool.classifiers.backends import Backend, Forward, Precision, check_choices, forward_pass
 from neatfool.classifiers.devices import default_chunk, find_device
 from neatfool.classifiers.layers import best_layout, last_layer
 from neatfool.classifiers.names import Classes, find_class, find_classes, settle_names
 from neatfool.classifiers.preprocessing import Crops, Interpolation, Outputs, Preprocessing, Size
-from neatfool.classifiers.trial import check_finite, count_classes, trial_images
+from neatfool.classifiers.trial import ask, check_finite, count_classes, trial_images
 from neatfool.errors import ModelError
 
 Images = npt.NDArray[np.uint8] | Tensor
@@ -220,6 +220,7 @@ class Classifier:
             float32 (N, n_classes) in [0, 1]; every row sums to 1.
 
         Raises:
+            JudgeError: The module fails, or returns something else than it did when it was wrapped.
             ValueError: The images have another shape or type.
         """
         size = self.chunk
@@ -237,6 +238,7 @@ class Classifier:
             float32 (N, n_classes) of all images together.
 
         Raises:
+            JudgeError: The module fails, or returns something else than it did when it was wrapped.
             ValueError: The images have another shape or type, or there are too many in a chunk.
         """
         parts: list[Tensor] = []
@@ -264,6 +266,7 @@ class Classifier:
             float32 (N, n_features).
 
         Raises:
+            JudgeError: The module fails.
             ModelError: The module has no such layer.
             ValueError: The images have another shape or type.
         """
@@ -286,7 +289,7 @@ class Classifier:
                 for start in range(0, len(images), self.chunk):
                     part = images[start : start + self.chunk]
                     seen.clear()
-                    self._run(center_crop(self._block(part), list(self.input_size)))
+                    self._ask(self._run, center_crop(self._block(part), list(self.input_size)))
                     values = seen[-1].float()
                     if values.ndim == 4:
                         values = values.mean((2, 3))
@@ -306,12 +309,13 @@ class Classifier:
             a module that returns probabilities, their logarithms.
 
         Raises:
+            JudgeError: The module fails, or returns something else than it did when it was wrapped.
             ValueError: `x` has another shape or is not of a floating-point type.
         """
         if not x.is_floating_point():
             raise ValueError(f"logits() takes floats in [0, 255], not {x.dtype}; convert the images with .float().")
         self._check_shape(x.shape)
-        outputs = self._run(center_crop(x.to(self._device), list(self.input_size)))
+        outputs = self._ask(self._run, center_crop(x.to(self._device), list(self.input_size)))
         if self.outputs == "probabilities":
             return outputs.clamp_min(torch.finfo(outputs.dtype).tiny).log()
         return outputs
@@ -371,13 +375,16 @@ class Classifier:
         outputs: Tensor = self._module(self.normalise(pixels))
         return outputs
 
+    def _ask(self, forward: Forward, pixels: Tensor) -> Tensor:
+        return ask(forward, pixels, name=self.name, n_classes=self.n_classes)
+
     def _chunk_confidences(self, pixels: Tensor) -> Tensor:
         if self.crops == 1:
-            return self._probabilities(self._forward(pixels))
+            return self._probabilities(self._ask(self._forward, pixels))
         total = torch.zeros((len(pixels), self.n_classes), device=self._device)
         for crop in five_crop(pixels, list(self.input_size)):
             for view in (crop, crop.flip(-1)):
-                total += self._probabilities(self._forward(view))
+                total += self._probabilities(self._ask(self._forward, view))
         return total / self.crops
 
     def _probabilities(self, outputs: Tensor) -> Tensor:

@@ -1,13 +1,16 @@
 """Whether a network does what its description says, tried on a few images."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from neatfool.classifiers.backends import Backend, Forward, Precision
 from neatfool.classifiers.preprocessing import Preprocessing
-from neatfool.errors import ModelError
+from neatfool.errors import JudgeError, ModelError
+from neatfool.shared.text import reason
 
 
 def trial_images(count: int, preprocessing: Preprocessing, device: torch.device) -> Tensor:
@@ -34,26 +37,43 @@ def count_classes(
     try:
         with torch.inference_mode():
             outputs = run(images)
-    except Exception as error:
-        reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+    except (Exception, SystemExit) as error:
         raise ModelError(
-            f"{name} fails on a batch of shape {tuple(images.shape)} ({reason}); check input_size, channels and the "
-            "module."
+            f"{name} fails on a batch of shape {tuple(images.shape)} ({reason(error)}); check input_size, channels and "
+            "the module."
         ) from error
-    if not isinstance(outputs, Tensor):
-        raise ModelError(
-            f"{name} returns a {type(outputs).__name__} instead of a tensor (N, classes); wrap the module so that it "
-            "returns the logits alone."
-        )
-    if outputs.ndim != 2 or len(outputs) != 2 or outputs.shape[1] < 2:
-        raise ModelError(
-            f"{name} returns shape {tuple(outputs.shape)} for 2 images instead of (2, classes) with at least two "
-            "classes; wrap the module so that it gives one number per class."
-        )
+    fault = _outputs_fault(outputs, len(images))
+    if fault or not isinstance(outputs, Tensor):
+        raise ModelError(f"{name} {fault}; wrap the module so that it returns the logits alone, one per class.")
+    if outputs.shape[1] < 2:
+        raise ModelError(f"{name} returns one number per image; it takes at least two classes to be fooled.")
     if not bool(outputs.isfinite().all()):
         raise ModelError(f"{name} returns infinite or undefined numbers; check its weights, mean, std and scale.")
     _check_kind(outputs, preprocessing, name)
     return int(outputs.shape[1])
+
+
+def ask(forward: Forward, pixels: Tensor, *, name: str, n_classes: int) -> Tensor:
+    """A network's outputs for one batch, (N, n_classes), once they have the form they had in the trial.
+
+    Raises:
+        JudgeError: It fails, or returns something else.
+    """
+    shape = tuple(pixels.shape)
+    try:
+        outputs = forward(pixels)
+    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
+        raise JudgeError(
+            f"{name} ran out of memory on a batch of shape {shape}; free some, or wrap it with a smaller chunk.",
+            images=_kept(pixels),
+        ) from error
+    except (Exception, SystemExit) as error:
+        raise JudgeError(
+            f"{name} failed on a batch of shape {shape} ({reason(error)}); mend the model.", images=_kept(pixels)
+        ) from error
+    if fault := _outputs_fault(outputs, len(pixels), n_classes):
+        raise JudgeError(f"{name} suddenly {fault}; mend the model.", images=_kept(pixels))
+    return outputs
 
 
 def check_finite(forward: Forward, images: Tensor, *, name: str, backend: Backend, precision: Precision) -> None:
@@ -73,6 +93,34 @@ def check_finite(forward: Forward, images: Tensor, *, name: str, backend: Backen
     raise ModelError(
         f"{name} returns infinite or undefined numbers in {precision} with the backend {backend}; {advice}."
     )
+
+
+def _kept(pixels: Tensor) -> NDArray[Any] | None:
+    """A batch for people to try; None where the device it is on does not give it back."""
+    try:
+        return pixels.detach().cpu().numpy()
+    except RuntimeError:
+        return None
+
+
+def _outputs_fault(outputs: object, count: int, n_classes: int | None = None) -> str | None:
+    """What is wrong with the form of a network's outputs, as the end of a sentence about it; None if nothing is.
+
+    Args:
+        outputs: What it returned.
+        count: Images that it was shown.
+        n_classes: Its number of classes; None if that is not known yet.
+    """
+    wanted = f"({count}, {n_classes or 'classes'})"
+    if not isinstance(outputs, Tensor):
+        return f"returns a {type(outputs).__name__} instead of a tensor {wanted}"
+    if outputs.layout != torch.strided or outputs.is_meta or outputs.is_quantized or outputs.is_complex():
+        kind = "meta" if outputs.is_meta else f"{outputs.layout} {outputs.dtype}".replace("torch.", "")
+        return f"returns a {kind} tensor instead of a plain one {wanted}"
+    sizes = tuple(outputs.shape)
+    if len(sizes) != 2 or sizes[0] != count or n_classes not in (None, sizes[1]):
+        return f"returns shape {sizes} for {count} images instead of {wanted}"
+    return None
 
 
 def _check_kind(outputs: Tensor, preprocessing: Preprocessing, name: str) -> None:

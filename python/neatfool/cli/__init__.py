@@ -27,7 +27,7 @@ from neatfool.cli import (
     train,
     transfer,
 )
-from neatfool.errors import NeatfoolError
+from neatfool.errors import JudgeError, NeatfoolError
 
 app = Typer(
     name="neatfool",
@@ -68,6 +68,7 @@ def options(
         print(context.get_help())
 
 
+EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
@@ -75,7 +76,7 @@ EXIT_INTERRUPTED = 130
 def run(arguments: list[str]) -> int:
     """Runs one command line and returns its exit code.
 
-    0: done; 2: what the user passed is wrong; 130: interrupted; 1: anything else.
+    0: done; 2: what the user passed is wrong; 130: interrupted; 1: anything else, such as a model that fails in the middle.
     """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     try:
@@ -84,7 +85,7 @@ def run(arguments: list[str]) -> int:
         message = error.format_message() if isinstance(error, TyperException) else str(error)
         if message:
             print(f"Error: {' '.join(message.split())}", file=sys.stderr)
-        return EXIT_USAGE
+        return EXIT_FAILED if isinstance(error, JudgeError) else EXIT_USAGE
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -47,6 +47,10 @@ def command(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A TOML file of settings, such as the config.toml of a run.")
     ] = None,
+    allow_noise: Annotated[
+        bool,
+        typer.Option("--allow-noise", help="Take a model that answers differently each time; judge new elites twice."),
+    ] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Also say where the time went.")] = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -61,6 +65,7 @@ def command(
         "strategy": {"name": strategy} if strategy else {},
     }
     plain = {"generations": generations, "batch": batch, "seed": seed, "classes": classes}
+    plain |= {"allow_noise": allow_noise or None}
     flags |= {key: value for key, value in plain.items() if value is not None}
     settings = build_config(
         PRESETS[preset] if preset else {},

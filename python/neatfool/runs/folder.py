@@ -35,6 +35,7 @@ IMAGE_LIMIT = 256 * MIB
 CONFIG = "config.toml"
 MANIFEST = "manifest.json"
 METRICS = "metrics.jsonl"
+FAILED_BATCH = "failed_batch.npy"
 
 
 class RunFolder:
@@ -267,6 +268,15 @@ class RunFolder:
             picture = Image.fromarray(pixels[0] if pixels.shape[0] == 1 else pixels.transpose(1, 2, 0).copy())
             with replacing(self.image_path(class_index, label), sync=sync) as temporary:
                 picture.save(temporary, "PNG")
+
+    def save_failed_batch(self, images: npt.NDArray[Any]) -> None:
+        """Write the images on which a classifier failed, (N, C, H, W), to ``failed_batch.npy``, for people to try.
+
+        Raises:
+            RunError: the file cannot be written.
+        """
+        with replacing(_inside(self.path, FAILED_BATCH)) as temporary, temporary.open("wb") as file:
+            np.save(file, images, allow_pickle=False)
 
     def image_path(self, class_index: int, label: str | None = None) -> Path:
         """Where the image of a class belongs: ``images/<class>.png``, or ``images/<class>-<label>.png``.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
-from neatfool.errors import ConfigError, RunError
-from neatfool.runs.folder import RunFolder
+from neatfool.errors import ConfigError, JudgeError, RunError
+from neatfool.runs.folder import FAILED_BATCH, RunFolder
 from neatfool.shared.progress import OnProgress, Progress, Stop, never, silent
 from neatfool.shared.settings import Settings, check_settings
 
@@ -51,6 +51,7 @@ class Job(Protocol):
             A line for `metrics.jsonl` with its `generation`, or None.
 
         Raises:
+            JudgeError: the classifier failed; the job is as it was before the step.
             StopRequestedError: `stop` said so.
         """
 
@@ -78,6 +79,7 @@ def run_job(
         stop: asked before every step; True ends the job there, to be resumed.
 
     Raises:
+        JudgeError: the classifier failed in the middle. What was done before is kept, and so are the images it failed on.
         RunError: the folder cannot be written.
     """
     tell, asked_to_stop = progress or silent, stop or never
@@ -91,6 +93,11 @@ def run_job(
             row = job.step(tell, asked_to_stop)
         except StopRequestedError:
             break
+        except JudgeError as error:
+            if unsaved and job.folder:
+                with suppress(JudgeError):  # from a job that has images judged to be saved
+                    _save(job, job.folder)
+            raise _with_places(error, job.folder) from error
         now, unsaved = time.perf_counter(), True
         job.seconds = before + now - begin
         if job.folder and row is not None:
@@ -104,6 +111,18 @@ def run_job(
             _save(job, job.folder)
         job.write()
     job.seconds = before + time.perf_counter() - begin
+
+
+def _with_places(error: JudgeError, folder: RunFolder | None) -> JudgeError:
+    """The same error, saying where the images are that the classifier failed on, and how to go on."""
+    if folder is None or error.images is None:
+        return error
+    folder.save_failed_batch(error.images)
+    path = folder.path
+    return JudgeError(
+        f"{error} That batch is in {path / FAILED_BATCH}, for numpy.load; what was done before is kept, and `neatfool resume "
+        f"{path}` goes on once it is mended."
+    )
 
 
 def _save(job: Job, folder: RunFolder) -> None:

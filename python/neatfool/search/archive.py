@@ -194,19 +194,22 @@ class Archive:
         Returns:
             For every cell the index of the child that took it, or -1; shape (cells,).
         """
-        best = np.argmax(fitness, axis=0)
-        value = fitness[best, np.arange(len(self))]
-        cells = np.flatnonzero(value > self.fitness)
-        winners = best[cells]
+        cells, winners = self.winners(fitness)
         if len(cells):
             self.genomes.put(cells, children, winners)
-        self.fitness[cells] = value[cells]
+        self.fitness[cells] = fitness[winners, cells]
         self.confidence[cells] = confidences[winners, self.classes[cells]]
         self.ids[cells] = first_id + winners
         self.generation[cells] = generation
         taken = np.full(len(self), -1, np.int64)
         taken[cells] = winners
         return taken
+
+    def winners(self, fitness: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The cells that children of this fitness, shape (N, cells), would take, and the index of the child for each."""
+        best = np.argmax(fitness, axis=0)
+        cells = np.flatnonzero(fitness[best, np.arange(len(self))] > self.fitness)
+        return cells, best[cells]
 
     def pixels(self) -> NDArray[np.uint8]:
         """The elites' pictures as a judge takes them, shape (cells, channels, H, W), uint8."""

@@ -36,6 +36,7 @@ class EvolveConfig(Settings):
         batch: children of each generation; None is what suits the strategy.
         seed: the same seed gives the same run.
         classes: class indices or names to evolve for, as in "0-4,9,goldfish"; None is all.
+        allow_noise: take a judge that is no function of the image: every new elite is judged again, and the mean kept.
     """
 
     model: ModelConfig = ModelConfig()
@@ -47,6 +48,7 @@ class EvolveConfig(Settings):
     batch: int | None = Field(default=None, ge=1, le=1_000_000)
     seed: int = Field(default=0, ge=0, lt=2**64)
     classes: str | None = None
+    allow_noise: bool = False
 
     @field_validator("classes")
     @classmethod

@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neatfool.encodings import Population, Shape
-from neatfool.errors import ModelError
+from neatfool.errors import JudgeError
 from neatfool.search.judge import Confidences, Images, Judge, StreamingJudge
+from neatfool.shared.text import reason
 
 _DRAWN_BYTES = 2**20
+_ROUNDING = 1e-4
+"""Confidences may leave [0, 1] by this, in 16 bits and in sums."""
 
 
 @dataclass
@@ -73,12 +76,17 @@ class Evaluator:
             Confidences, shape (N, classes), float32.
 
         Raises:
-            ModelError: the judge returned something else than finite numbers of this shape.
+            JudgeError: the judge failed, or returned something else than confidences of this shape; with the images.
         """
         with self._profile.stage("classify"):
-            return check_confidences(
-                self._streaming.stream_confidences(self._chunks(genomes)), self._judge, len(genomes)
-            )
+            try:
+                scores = self._streaming.stream_confidences(self._chunks(genomes))
+                return check_confidences(scores, self._judge, len(genomes))
+            except JudgeError as error:
+                if error.images is None:
+                    error.images = np.empty((len(genomes), *self._judge.image_shape), np.uint8)
+                    genomes.render(error.images)
+                raise
 
     def _in_turn(self, genomes: Population) -> Iterator[Images]:
         chunk, (buffer,) = self._streaming.chunk, self._buffers
@@ -112,21 +120,26 @@ class Evaluator:
 
 
 def check_confidences(scores: NDArray[np.floating], judge: Judge, count: int) -> Confidences:
-    """Confidences as the search takes them, float32 (count, classes).
+    """Confidences as the search takes them, float32 (count, classes) in [0, 1].
 
     Raises:
-        ModelError: they have another shape, or are no finite numbers; NaN would win every comparison and hold a cell for good.
+        JudgeError: they have another shape, or are no such numbers; NaN would win every comparison and hold a cell for good.
     """
     wanted = (count, len(judge.class_names))
     if not isinstance(scores, np.ndarray) or scores.shape != wanted:
         returned = f"shape {scores.shape}" if isinstance(scores, np.ndarray) else f"a {type(scores).__name__}"
-        raise ModelError(f"{judge.name} returned {returned} for {count} images instead of {wanted}; mend the model.")
+        raise JudgeError(f"{judge.name} returned {returned} for {count} images instead of {wanted}; mend the model.")
     scores = scores.astype(np.float32, copy=False)
     if not np.isfinite(scores).all():
         image = int(np.flatnonzero(~np.isfinite(scores).all(1))[0])
-        raise ModelError(
+        raise JudgeError(
             f"{judge.name} returned infinite or undefined numbers, first for image {image} of {count}; check its weights, "
             "its normalisation and, in 16 bits, its --precision."
+        )
+    outside = scores[(scores < -_ROUNDING) | (scores > 1 + _ROUNDING)]
+    if len(outside):
+        raise JudgeError(
+            f"{judge.name} returned the confidence {outside[0]:.6g}; return confidences in [0, 1], such as a softmax."
         )
     return scores
 
@@ -147,4 +160,15 @@ class _Streamed:
         return np.empty((self.chunk, *self.image_shape), np.uint8)
 
     def stream_confidences(self, chunks: Iterable[Images]) -> Confidences:
-        return np.concatenate([check_confidences(self.confidences(images), self, len(images)) for images in chunks])
+        return np.concatenate([check_confidences(self._ask(images), self, len(images)) for images in chunks])
+
+    def _ask(self, images: Images) -> Confidences:
+        try:
+            return self.confidences(images)
+        except JudgeError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise JudgeError(
+                f"{self.name} failed on a batch of shape {images.shape} ({reason(error)}); mend it.",
+                images=images.copy(),
+            ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from neatfool.classifiers import Classifier
 from neatfool.encodings import Encoding
@@ -18,15 +17,12 @@ from neatfool.runs import (
 )
 from neatfool.search.config import EvolveConfig, build_config
 from neatfool.search.judge import Judge
+from neatfool.search.loading import as_judge, chosen_classes, load_run, make_search, ranges
+from neatfool.search.noise import check_repeats
 from neatfool.search.objective import Objective
+from neatfool.search.run import COMMAND, Run
 from neatfool.search.strategy import StrategySettings
 from neatfool.shared.progress import OnProgress, Stop
-
-if TYPE_CHECKING:
-    pass
-
-from neatfool.search.loading import as_judge, chosen_classes, load_run, make_search, ranges
-from neatfool.search.run import COMMAND, Run
 
 
 def evolve(
@@ -41,6 +37,7 @@ def evolve(
     classes: str | int | Sequence[str | int] | None = None,
     out: Path | str | None = None,
     config: EvolveConfig | None = None,
+    allow_noise: bool | None = None,
     progress: OnProgress | None = None,
     stop: Stop | None = None,
 ) -> Run:
@@ -57,7 +54,9 @@ def evolve(
         seed: the same seed gives the same run.
         classes: classes to evolve for, by index or name: one, several, or text as in "0-4,9,goldfish"; all by default.
         out: run folder to write; None keeps everything in memory.
-        config: settings to start from; the arguments above override it.
+        config: settings to start from; the other arguments override it.
+        allow_noise: take a judge that gives the same image other confidences each time: every new elite is judged again, and
+            the mean kept.
         progress: told of each generation.
         stop: asked before each generation after the random start; True ends the run there.
 
@@ -66,17 +65,20 @@ def evolve(
 
     Raises:
         ConfigError: a setting is unknown or out of range.
-        ModelError: the classifier cannot be loaded, or a class does not exist.
+        JudgeError: the judge failed in the middle of the work, which is kept.
+        ModelError: the classifier cannot be loaded or is no function of the image, or a class does not exist.
         RunError: the run folder cannot be written.
     """
     named = {"encoding": encoding, "strategy": strategy, "objective": objective}
-    plain = {"generations": generations, "batch": batch, "seed": seed}
+    plain = {"generations": generations, "batch": batch, "seed": seed, "allow_noise": allow_noise}
     given = {key: value for key, value in (named | plain).items() if value is not None}
     base = config or EvolveConfig()
     settings = build_config({name: getattr(base, name) for name in EvolveConfig.model_fields}, given)
     judge = as_judge(source, settings.model)
     if source is not None:
         settings = settings.model_copy(update={"model": _model_of(source, judge, settings.model)})
+    if not settings.allow_noise:
+        check_repeats(judge)
     cells = chosen_classes(settings.classes if classes is None else classes, judge.class_names, model=judge.name)
     search = make_search(settings, judge.class_names, judge.image_shape, cells)
     settings = settings.model_copy(
@@ -117,6 +119,8 @@ def resume(
     folder = RunFolder.of(source)
     with continue_folder(folder, COMMAND):
         run = load_run(folder, judge=judge, begun=False)
+        if not run.config.allow_noise:
+            check_repeats(run.judge)
         target = run.config.generations if generations is None else generations
         if target < run.generation:
             raise ConfigError(

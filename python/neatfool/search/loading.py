@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neatfool.classifiers import Classifier, find_classes
 from neatfool.errors import ConfigError, ModelError, RunError
@@ -20,12 +20,8 @@ from neatfool.runs import (
 )
 from neatfool.search.config import EvolveConfig
 from neatfool.search.judge import Judge
-from neatfool.search.search import Search
-
-if TYPE_CHECKING:
-    pass
-
 from neatfool.search.run import COMMAND, Run
+from neatfool.search.search import Search
 
 
 def load_run(folder: RunFolder, *, judge: Judge | None = None, begun: bool = True) -> Run:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from neatfool.errors import ConfigError, RunError
+from neatfool.encodings import Population
+from neatfool.errors import ConfigError, JudgeError, RunError
 from neatfool.figures.course import draw_run
 from neatfool.runs import (
     RunFolder,
@@ -17,8 +20,9 @@ from neatfool.runs import (
 from neatfool.search.archive import Archive
 from neatfool.search.config import EvolveConfig
 from neatfool.search.evaluate import Evaluator, Profile
-from neatfool.search.judge import Judge
+from neatfool.search.judge import Confidences, Judge
 from neatfool.search.lineage import Lineage
+from neatfool.search.noise import TOLERANCE, largest_difference
 from neatfool.search.search import Search
 from neatfool.shared.progress import OnProgress, Progress, Stop
 from neatfool.shared.text import percent
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COMMAND = "evolve"
+
+log = logging.getLogger(__name__)
 
 Metrics = dict[str, Any]
 
@@ -43,6 +49,8 @@ class Run:
         folder: where it is written, or None.
         profile: where the time went.
         seconds: wall time spent on it.
+        noise: how far apart the confidences of an elite and of the same image judged again at the end are at most, in [0, 1];
+            None before the end. It is 0, or a rounding error, for a judge that is a function of the image.
     """
 
     def __init__(
@@ -62,6 +70,7 @@ class Run:
         self.folder = folder
         self.profile = Profile()
         self.seconds = seconds
+        self.noise: float | None = None
         self._target = config.generations
         self._evaluator: Evaluator | None = None
 
@@ -108,6 +117,7 @@ class Run:
             "evaluations": self.evaluations,
             "classes": len(self.archive),
             **self.archive.statistics(),
+            "noise": self.noise,
             "seconds": round(self.seconds, 3),
             "evaluations_per_second": round(self.evaluations / self.seconds, 1) if self.seconds else None,
             "profile": {name: round(value, 4) for name, value in self.profile.seconds.items()},
@@ -118,7 +128,7 @@ class Run:
         """Evolves on, up to generation `generations`. A run folder is locked meanwhile, and remembers the new target.
 
         Raises:
-            ModelError: the judge returned no finite numbers.
+            JudgeError: the judge failed, or returned something else than confidences.
             RunError: another process holds the folder, it cannot be written, or another process took it further.
         """
         if self.folder is None:
@@ -140,15 +150,34 @@ class Run:
         self._evaluator = Evaluator(self.judge, self.profile)
         try:
             run_job(self, progress=progress, stop=asked)
+            if self.done:
+                self._check_noise()
         finally:
             self._evaluator.close()
+
+    def _check_noise(self) -> None:
+        """Judges the elites again and says so if they get other confidences: the judge may have changed on the way."""
+        archive = self.archive
+        self.noise = largest_difference(self.judge, archive.pixels(), archive.classes, archive.confidence)
+        if self.noise > TOLERANCE and not self.config.allow_noise:
+            log.warning(
+                "%s changed on the way: the same image gets a confidence up to %s off when it is judged again, so these are "
+                "partly luck; mend the model, or pass --allow-noise.",
+                self.judge.name,
+                percent(self.noise),
+            )
 
     def step(self, progress: OnProgress, stop: Stop) -> Metrics:
         """Makes the next generation; see `Job.step`."""
         assert self._evaluator is not None  # noqa: S101  # `_run` made it
         with self.profile.stage("vary"):
             genomes = self.search.ask_genomes()
-        scores = self._evaluator(genomes)
+        try:
+            scores = self._evaluator(genomes)
+            if self.config.allow_noise:
+                scores = self._judged_again(genomes, scores, self._evaluator)
+        except JudgeError as error:
+            raise JudgeError(f"In generation {self.generation + 1}, {error}", images=error.images) from error
         with self.profile.stage("select"):
             improved = self.search.tell(scores)
         row: Metrics = {
@@ -159,6 +188,14 @@ class Run:
         }
         self.metrics.append(row)
         return row
+
+    def _judged_again(self, genomes: Population, scores: Confidences, evaluator: Evaluator) -> Confidences:
+        """Confidences in which everybody who becomes an elite was judged twice, and has the mean."""
+        judged: set[int] = set()
+        while winners := sorted(set(self.search.winners(scores).tolist()) - judged):
+            scores[winners] = (scores[winners] + evaluator(genomes.take(np.array(winners)))) / 2
+            judged.update(winners)
+        return scores
 
     def progress(self) -> Progress:
         """See `Job.progress`."""

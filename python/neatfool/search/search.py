@@ -125,6 +125,11 @@ class Search:
                 self._asked = self._state.ask(self.generation + 1)
         return self._asked.genomes
 
+    def winners(self, confidences: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Which of the individuals asked for, by index, would become elites with these confidences, (N, classes)."""
+        fitness = self.objective.fitness(confidences, self.cells)
+        return np.unique(np.argmax(fitness, axis=0) if self._state is None else self.archive.winners(fitness)[1])
+
     def tell(self, confidences: NDArray[np.floating]) -> int:
         """Takes the generation asked for in.
 

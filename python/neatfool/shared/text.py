@@ -10,3 +10,9 @@ def percent(fraction: float) -> str:
     if fraction == 1:
         return "100 %"
     return "< 0.01 %" if fraction > 0 and value == 0 else f"{value} %"
+
+
+def reason(error: BaseException) -> str:
+    """What an exception from a user's code says: its type and the first line of its text, shortened."""
+    text = str(error).strip().partition("\n")[0][:200]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -10,6 +10,7 @@ from torch import nn
 
 from neatfool.classifiers.classifier import Classifier
 from neatfool.errors import ModelError, NeatfoolError
+from neatfool.shared.text import reason
 
 
 def call_factory(spec: str) -> Classifier:
@@ -27,9 +28,9 @@ def call_factory(spec: str) -> Classifier:
     with _current_directory_importable():
         try:
             module = importlib.import_module(module_name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ModelError(
-                f"Importing {module_name} for the model {spec} failed ({type(error).__name__}: {error}); check the "
+                f"Importing {module_name} for the model {spec} failed ({reason(error)}); check the "
                 "name, and run from the folder that holds it."
             ) from error
         factory = getattr(module, factory_name, None)
@@ -39,8 +40,8 @@ def call_factory(spec: str) -> Classifier:
             made = factory()
         except NeatfoolError:
             raise
-        except Exception as error:
-            raise ModelError(f"Calling {spec} failed ({type(error).__name__}: {error}); mend the function.") from error
+        except (Exception, SystemExit) as error:
+            raise ModelError(f"Calling {spec} failed ({reason(error)}); mend the function.") from error
     if isinstance(made, nn.Module):
         raise ModelError(
             f"{spec} returned a bare torch module; return neatfool.Classifier(module, input_size=..., mean=..., "
@@ -53,10 +54,11 @@ def call_factory(spec: str) -> Classifier:
 
 @contextlib.contextmanager
 def _current_directory_importable() -> Iterator[None]:
+    # Last, so that a file in it cannot stand in for an installed package.
     folder = str(Path.cwd())
-    sys.path.insert(0, folder)
+    sys.path.append(folder)
     try:
         yield
     finally:
         with contextlib.suppress(ValueError):
-            sys.path.remove(folder)
+            del sys.path[~sys.path[::-1].index(folder)]
