@@ -127,6 +127,45 @@ pub enum GenomeError {
     },
 }
 
+/// Why flat arrays are not a batch of genomes.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArraysError {
+    /// The nodes are those of more or fewer genomes than the connections.
+    #[error("node_counts and connection_counts differ in length: {nodes} and {connections}")]
+    Genomes {
+        /// Genomes with a number of nodes.
+        nodes: usize,
+        /// Genomes with a number of connections.
+        connections: usize,
+    },
+    /// An array does not have a value for each gene.
+    #[error("{array} has {found} values, its counts add up to {expected}")]
+    Length {
+        /// Which array.
+        array: &'static str,
+        /// Its values.
+        found: usize,
+        /// Genes of all genomes.
+        expected: u64,
+    },
+    /// A truth value is neither.
+    #[error("enabled has a value of {value}; it must be 0 or 1")]
+    Enabled {
+        /// The byte.
+        value: u8,
+    },
+    /// An activation has a code that none has.
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
+    /// The genes do not make a genome.
+    #[error(transparent)]
+    Genome(#[from] GenomeError),
+    /// The caller asked to stop.
+    #[error("reading was cancelled")]
+    Cancelled,
+}
+
 /// A setting that is out of range.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
