@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export MATURIN_NO_MISSING_BUILD_BACKEND_WARNING = 1
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
-SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml
+SOURCES := $(shell find rust -path '*/fuzz' -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print) Cargo.toml Cargo.lock pyproject.toml
 CHECKED := python tests benches
 
 # An environment that another clone was built into, or a compiled core that is gone, has to be built again.

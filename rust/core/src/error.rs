@@ -267,13 +267,13 @@ pub enum SpeciesError {
     /// A setting is out of range.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// The distance below which two genomes are of one species is not above 0.
-    #[error("the species threshold is {threshold}; set a number above 0")]
+    /// The distance below which two genomes are of one species is not above 0, or so close to it that it cannot be raised.
+    #[error("the species threshold is {threshold:e}; set at least {:e}", f32::MIN_POSITIVE)]
     Threshold {
         /// The threshold.
         threshold: f32,
     },
-    /// The ids of a set of species are not strictly ascending, or not below the next one.
+    /// The ids of a set of species are not strictly ascending, not below the next one, or beyond those of any run.
     #[error("the species ids are not in order")]
     Ids,
     /// A species has improved later than it has lived, or a fitness that nobody can have.
