@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use neatfool_core::{
-    Coordinates, CrossoverSettings, Genome, GenomeArrays, Grid, Innovations as Counters, SpeciesSettings, distance,
-    outputs, random_population, render, sums, vary,
+    Coordinates, CrossoverSettings, Genome, GenomeArrays, Grid, Innovations as Counters, SpeciesSettings,
+    VariationError, distance, outputs, random_population, render, sums, vary,
 };
 use numpy::{
     PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4,
     PyUntypedArrayMethods,
 };
-use pyo3::exceptions::{PyIndexError, PyValueError};
+use pyo3::exceptions::{PyIndexError, PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rayon::prelude::*;
@@ -28,6 +28,10 @@ impl Innovations {
     #[pyo3(signature = (*, next_innovation, next_node))]
     fn new(next_innovation: u32, next_node: u32) -> Self {
         Self(Counters { next_innovation, next_node })
+    }
+
+    fn check(&self, genomes: PyRef<'_, CppnGenomes>) -> PyResult<()> {
+        self.0.check_known(&genomes.genomes).map_err(value_error)
     }
 
     #[getter]
@@ -214,7 +218,10 @@ impl CppnGenomes {
         let genomes = pool::run(py, |cancel| {
             vary(&self.genomes, &matings, &settings, &crossover, seed, generation, first_index, &mut counters, cancel)
         })?
-        .map_err(value_error)?;
+        .map_err(|error| match error {
+            VariationError::Exhausted => PyOverflowError::new_err(error.to_string()),
+            _ => value_error(error),
+        })?;
         innovations.0 = counters;
         Ok(Self { outputs: self.outputs, genomes })
     }
