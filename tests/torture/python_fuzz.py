@@ -30,16 +30,18 @@ CORPUS = HERE / "corpus"
 MEMORY = Path("/dev/shm")
 MOST_PIXELS = 4096
 """Larger pictures only cost time."""
-GUIDES = ["neatfool", "PIL", "tomllib"]
-"""Ours, and parsers in Python that ours rely on: without them there is nothing to be guided by in a picture."""
-MODULES = (
-    "neatfool.classifiers.state_dict",
-    "neatfool.encodings",
-    "neatfool.runs",
-    "neatfool.search.loading",
-    "neatfool.shared.pixels",
-    *(f"PIL.{kind}ImagePlugin" for kind in ("Bmp", "Gif", "Jpeg", "Png", "Ppm", "Tiff", "WebP")),
-)
+FOLDERS = ("neatfool.runs", "neatfool.search.loading")
+PICTURES = tuple(f"PIL.{kind}ImagePlugin" for kind in ("Bmp", "Gif", "Jpeg", "Png", "Ppm", "Tiff", "WebP"))
+MODULES = {
+    "texts": FOLDERS,
+    "checkpoint": FOLDERS,
+    "weights": ("neatfool.classifiers.state_dict",),
+    "picture": ("neatfool.shared.pixels", *PICTURES),
+    "arrays": ("neatfool.encodings",),
+}
+"""What each target reads with."""
+GUIDES = ["neatfool", "tomllib"]
+"""Ours, and the parsers in Python that ours rely on: without them there is little to be guided by."""
 
 Check = Callable[[bytes], None]
 
@@ -102,12 +104,12 @@ def main() -> None:
         return
     import atheris
 
-    with atheris.instrument_imports(include=GUIDES):
-        for module in MODULES:
+    with atheris.instrument_imports(include=[*GUIDES, "PIL"] if name == "picture" else GUIDES):
+        for module in MODULES[name]:
             importlib.import_module(module)
-    # All of torch would take a minute.
-    unpickler = importlib.import_module("torch._weights_only_unpickler").Unpickler
-    unpickler.load = atheris.instrument_func(unpickler.load)
+    if name == "weights":  # all of torch would take a minute
+        unpickler = importlib.import_module("torch._weights_only_unpickler").Unpickler
+        unpickler.load = atheris.instrument_func(unpickler.load)
     work = Path(arguments[1])
     check, seeds = TARGETS[name](work / "target")
     for place, seed in enumerate(seeds):

@@ -69,4 +69,4 @@ def last_line(text: str) -> str:
     return (text.strip().splitlines() or ["it said nothing"])[-1]
 
 
-PART = Part(title="Rust readers, fuzzed", torture=fuzz, short=4, long=300)
+PART = Part(title="Rust readers, fuzzed", torture=fuzz, short=2, long=300)
