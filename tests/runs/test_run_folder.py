@@ -271,6 +271,12 @@ def test_checkpoint_types_numpy_lacks_are_refused(run: RunFolder) -> None:
         run.load_checkpoint()
 
 
+def test_truth_values_that_are_neither_are_refused(run: RunFolder) -> None:
+    run.save_checkpoint({"flags": np.array([0, 1, 2], np.uint8).view(np.bool_)}, {})
+    with pytest.raises(RunError, match="'flags' holds a truth value that is neither 0 nor 1"):
+        run.load_checkpoint()
+
+
 def test_expect_names_file_and_array() -> None:
     arrays = {"genomes": np.zeros((3, 4), np.float32)}
     assert expect(arrays, "genomes", np.float32) is arrays["genomes"]
