@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export MATURIN_NO_MISSING_BUILD_BACKEND_WARNING = 1
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
-SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock pyproject.toml
+SOURCES := $(shell find rust -path '*/fuzz' -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print) Cargo.toml Cargo.lock pyproject.toml
 CHECKED := python tests benches
 
 # An environment that another clone was built into, or a compiled core that is gone, has to be built again.
@@ -18,7 +18,7 @@ install = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.tom
 	> $(VENV)/requirements.txt && $(PIP) install -r $(VENV)/requirements.txt
 extra = p["project"]["optional-dependencies"]["$(1)"]
 
-.PHONY: help evolve dev test lint format bench clean always
+.PHONY: help evolve dev test lint format bench torture audit clean always
 .NOTPARALLEL:
 
 help:  ## this list
@@ -34,13 +34,14 @@ test: dev  ## everything: Rust, Python, the slow tests too
 	cargo test --workspace --quiet
 	$(BIN)/python -m pytest
 
-lint: dev  ## formatting, lints, types
+lint: dev  ## formatting, lints, types; licences and sources of Rust's dependencies where cargo-deny is installed
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest neatfool._core
+	@if command -v cargo-deny > /dev/null; then cargo deny check licenses bans sources; fi
 
 format: dev  ## format, and mend what the linters can
 	cargo fmt --all
@@ -54,6 +55,16 @@ bench: dev  ## every benchmark of docs/benchmarks.md
 	$(BIN)/python benches/loop.py --memory 2000
 	$(BIN)/python benches/loop.py --backend openvino
 	$(BIN)/python benches/ascent.py
+
+torture: dev  ## kills, faults, hostile files, fuzzing: the table of docs/reliability.md; takes hours
+	@$(call install,$(call extra,torture))
+	$(BIN)/python tests/torture/run.py
+
+audit: dev  ## known vulnerabilities, licences and sources of all dependencies; asks GitHub and PyPI
+	@command -v cargo-deny > /dev/null || cargo install --locked cargo-deny
+	cargo deny check
+	@$(PIP) install pip-audit
+	$(BIN)/python -m pip_audit --skip-editable --progress-spinner off
 
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) target

@@ -94,6 +94,9 @@ class Innovations:
     """The next unused innovation number and node id of a run."""
 
     def __new__(cls, *, next_innovation: int, next_node: int) -> Innovations: ...
+    def check(self, genomes: CppnGenomes) -> None:
+        """Raises ValueError if a genome has a node or innovation that is yet to be given out."""
+
     @property
     def next_innovation(self) -> int: ...
     @property
@@ -155,7 +158,11 @@ class CppnGenomes:
         first_index: int,
         innovations: Innovations,
     ) -> CppnGenomes:
-        """One child for each row (fitter parent, other parent, 1 if equally fit) of `matings`, shape (N, 3)."""
+        """One child for each row (fitter parent, other parent, 1 if equally fit) of `matings`, shape (N, 3).
+
+        Raises:
+            OverflowError: the innovation numbers are used up.
+        """
 
     def take(self, indices: NDArray[np.uint32]) -> CppnGenomes:
         """Copies of the genomes at `indices`."""

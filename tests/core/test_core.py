@@ -82,6 +82,27 @@ def test_truth_values_of_a_file_are_checked():
     assert np.array_equal(restored.arrays()["enabled"], arrays["enabled"])
 
 
+def test_counters_below_the_genomes_of_a_file_are_refused():
+    start = nf.Cppn().start(3, shape=(3, 8, 8), seed=0, markings=False)
+    for place in (0, 1):
+        arrays = start.arrays()
+        arrays["counters"][place] -= 1
+        with pytest.raises(ValueError, match="beyond the counters"):
+            nf.Cppn().restore(arrays, shape=(3, 8, 8), seed=0, markings=False)
+    arrays = start.arrays()
+    arrays["innovations"][int(arrays["innovations"].argmax())] = 2**32 - 1
+    with pytest.raises(ValueError, match="beyond the counters"):
+        start.relatives(arrays)
+
+
+def test_innovation_numbers_that_are_used_up_are_one_sentence():
+    arrays = nf.Cppn().start(3, shape=(3, 8, 8), seed=0, markings=False).arrays()
+    arrays["counters"][0] = 2**31
+    population = nf.Cppn().restore(arrays, shape=(3, 8, 8), seed=0, markings=False)
+    with pytest.raises(nf.RunError, match="used up its innovation numbers"):
+        population.vary(np.zeros((1, 3), np.uint32), generation=1)
+
+
 def test_take_put_concatenate():
     a, b = genomes(5, seed=1), genomes(4, seed=2)
     both = _core.CppnGenomes.concatenate([a, b])

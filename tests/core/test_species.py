@@ -156,7 +156,7 @@ def test_broken_json_is_refused_and_its_population_named(old, new):
         ({"fitness": np.where(np.arange(TOTAL) == 7, np.nan, FITNESS).astype(np.float32)}, "genome 7"),
         ({"fitness": np.where(np.arange(TOTAL) == 7, np.inf, FITNESS).astype(np.float32)}, "genome 7"),
         ({"fitness": np.where(np.arange(TOTAL) == 7, -1, FITNESS).astype(np.float32)}, "genome 7"),
-        ({"settings": nf.Neat(weight_coefficient=1e300)}, "weight"),
+        ({"settings": nf.Neat().model_copy(update={"weight_coefficient": 1e300})}, "weight"),
     ],
 )
 def test_wrong_arguments_change_nothing(arguments, message):

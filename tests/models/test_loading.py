@@ -6,7 +6,7 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,11 @@ import torch
 import torchvision
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torchvision.models import mnasnet0_5
 
 from neatfool.classifiers import same_classifier
+from neatfool.classifiers.state_dict import load_weights, read_weights
 from neatfool.data import read_photograph
 from neatfool.errors import ModelError
 from neatfool.models import as_classifier, list_models, load_classifier
@@ -254,6 +257,38 @@ def test_bad_weights_files_are_one_sentence(tmp_path: Path) -> None:
         refused("lenet-mnist", "refused|not a readable", weights=tmp_path / "w.pth")
     torch.save([1, 2], tmp_path / "list.pth")
     refused("lenet-mnist", "holds no state dict", weights=tmp_path / "list.pth")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "change",
+    [
+        Tensor.to_sparse,
+        lambda weight: weight.to("meta"),
+        lambda weight: torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8),
+        lambda weight: torch.ones(1, 500).expand(10**9, 500),
+    ],
+    ids=["sparse", "meta", "quantized", "a few bytes that pretend to be a billion classes"],
+)
+def test_tensors_that_cannot_be_copied_are_refused(change: Callable[[Tensor], Tensor], tmp_path: Path) -> None:
+    state = LeNet().state_dict()
+    torch.save({**state, "ip2.weight": change(state["ip2.weight"])}, tmp_path / "odd.pth")
+    refused("lenet-mnist", "plain tensors|cannot be loaded into LeNet", weights=tmp_path / "odd.pth")
+
+
+def test_a_weight_of_no_numbers_does_not_make_a_billion_classes(tmp_path: Path) -> None:
+    state = {name: value.contiguous() for name, value in LeNet().state_dict().items()}
+    save_file({**state, "ip2.weight": torch.zeros(10**9, 0)}, tmp_path / "empty.safetensors")
+    refused("lenet-mnist", "ip2.weight is 1000000000x0 instead of 10x500", weights=tmp_path / "empty.safetensors")
+
+
+@pytest.mark.parametrize("versions", [5, {"": 5}, {"": {"version": "new"}}, {"": {"version": 99}}])
+def test_versions_in_a_file_that_make_no_sense_are_passed_over(versions: Any, tmp_path: Path) -> None:
+    for module in (LeNet(), mnasnet0_5()):
+        state = module.state_dict()
+        state._metadata = versions  # type: ignore[attr-defined]
+        torch.save(state, tmp_path / "odd.pth")
+        load_weights(module, read_weights(tmp_path / "odd.pth")[0], "odd.pth")
 
 
 def test_weights_of_another_model_name_the_first_differences(tmp_path: Path) -> None:

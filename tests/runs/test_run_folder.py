@@ -271,6 +271,19 @@ def test_checkpoint_types_numpy_lacks_are_refused(run: RunFolder) -> None:
         run.load_checkpoint()
 
 
+def test_truth_values_that_are_neither_are_refused(run: RunFolder) -> None:
+    run.save_checkpoint({"flags": np.array([0, 1, 2], np.uint8).view(np.bool_)}, {})
+    with pytest.raises(RunError, match="'flags' holds a truth value that is neither 0 nor 1"):
+        run.load_checkpoint()
+
+
+def test_small_files_that_would_draw_too_large_pictures_are_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", image_shape=(3, 8192, 8192), class_names=[str(n) for n in range(30)])
+    run.save_checkpoint(archive(list(range(30)), [0.5] * 30, list(range(30))), {})
+    with pytest.raises(RunError, match=r"The 30 images of .* more than the 4,294,967,296"):
+        run.elites()
+
+
 def test_expect_names_file_and_array() -> None:
     arrays = {"genomes": np.zeros((3, 4), np.float32)}
     assert expect(arrays, "genomes", np.float32) is arrays["genomes"]

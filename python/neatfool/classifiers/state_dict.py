@@ -61,7 +61,7 @@ def load_weights(module: nn.Module, state: StateDict, source: str) -> None:
         source: Where the state came from, for messages.
 
     Raises:
-        ModelError: Names or shapes differ.
+        ModelError: Names or shapes differ, or a tensor is of a kind that cannot be copied.
     """
     own = module.state_dict()
     wrong = [
@@ -70,7 +70,13 @@ def load_weights(module: nn.Module, state: StateDict, source: str) -> None:
         if name in state and state[name].shape != value.shape
     ]
     if not wrong:
-        keys = module.load_state_dict(_with_version(state, module), strict=False)
+        try:
+            keys = module.load_state_dict(_with_versions(state, own), strict=False)
+        except RuntimeError as error:  # how torch says that a tensor cannot be copied, such as a sparse one
+            reason = str(error).rpartition("\n")[2].strip()[:200]
+            raise ModelError(
+                f"{source} cannot be loaded into {type(module).__name__} ({reason}); save the weights as safetensors."
+            ) from error
         wrong = [f"{name} is missing" for name in keys.missing_keys]
         wrong += [f"{name} is unknown" for name in keys.unexpected_keys]
     if wrong:
@@ -138,19 +144,37 @@ def _read_pth(path: Path) -> StateDict:
         raise ModelError(f"{path} is not a readable weights file ({_line(error)}); fetch it again.") from error
     if isinstance(content, dict):
         content = next((content[key] for key in ("state_dict", "model") if isinstance(content.get(key), dict)), content)
-    if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        raise ModelError(f"{path} holds no state dict; save one with torch.save(module.state_dict(), FILE).")
+    if not isinstance(content, dict) or not content or not all(map(_is_whole, content.values())):
+        raise ModelError(
+            f"{path} holds no state dict of plain tensors; save one with torch.save(module.state_dict(), FILE)."
+        )
     state = OrderedDict((str(name), value) for name, value in content.items())
     if hasattr(content, "_metadata"):
         state._metadata = content._metadata  # type: ignore[attr-defined]
     return state
 
 
-def _with_version(state: StateDict, module: nn.Module) -> StateDict:
-    """MNASNet refuses a state dict without the version of its layout, which safetensors files do not carry."""
-    if not hasattr(state, "_metadata"):
-        state = state.copy()
-        state._metadata = OrderedDict({"": {"version": module._version}})  # type: ignore[attr-defined]
+def _is_whole(value: object) -> bool:
+    """Whether a value is a tensor with as much memory as its shape says, which one of a few bytes may only pretend to have."""
+    if not isinstance(value, Tensor) or value.layout != torch.strided or value.device.type != "cpu":
+        return False
+    return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
+
+
+def _with_versions(state: StateDict, own: Mapping[str, Tensor]) -> StateDict:
+    """A state dict with the versions of its modules' layouts, those that are sensible.
+
+    MNASNet refuses a state dict without its version, which safetensors files do not carry.
+    """
+    stored, known = (getattr(one, "_metadata", {}) for one in (state, own))
+    versions = {"": known[""]}
+    for name, latest in known.items():
+        said = stored.get(name) if isinstance(stored, dict) else None
+        version = said.get("version") if isinstance(said, dict) else None
+        if isinstance(version, int) and 1 <= version <= latest["version"]:
+            versions[name] = {"version": version}
+    state = state.copy()
+    state._metadata = versions  # type: ignore[attr-defined]
     return state
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from neatfool import _core
 from neatfool.encodings.base import ENCODINGS, Arrays, Shape
+from neatfool.errors import RunError
 from neatfool.shared.settings import Settings
 
 _KEEP_DISABLED = 0.75  # Stanley & Miikkulainen 2002, section 4.1
@@ -67,7 +68,9 @@ class Cppn(Settings):
         parts = dict(arrays)
         next_innovation, next_node = (int(value) for value in parts.pop("counters"))
         innovations = _core.Innovations(next_innovation=next_innovation, next_node=next_node)
-        return CppnPopulation(self, _genomes(parts, shape[0]), innovations, shape=shape, seed=seed, markings=markings)
+        genomes = _genomes(parts, shape[0])
+        innovations.check(genomes)
+        return CppnPopulation(self, genomes, innovations, shape=shape, seed=seed, markings=markings)
 
     def species(self, count: int, settings: Any, arrays: Arrays | None = None) -> CppnSpecies:
         """See `Encoding.species`: species by compatibility distance, steered to a number of them."""
@@ -118,17 +121,24 @@ class CppnPopulation:
         return len(self.genomes)
 
     def vary(self, matings: NDArray[np.uint32], *, generation: int) -> CppnPopulation:
-        """See `Population.vary`. Two different parents are crossed by historical markings."""
-        children = self.genomes.vary(
-            matings,
-            self.encoding,
-            keep_split=self._markings,
-            keep_disabled=_KEEP_DISABLED,
-            seed=self._seed,
-            generation=generation,
-            first_index=0,
-            innovations=self._innovations,
-        )
+        """See `Population.vary`. Two different parents are crossed by historical markings.
+
+        Raises:
+            RunError: the run has used up its innovation numbers.
+        """
+        try:
+            children = self.genomes.vary(
+                matings,
+                self.encoding,
+                keep_split=self._markings,
+                keep_disabled=_KEEP_DISABLED,
+                seed=self._seed,
+                generation=generation,
+                first_index=0,
+                innovations=self._innovations,
+            )
+        except OverflowError as error:
+            raise RunError(f"There is no further generation: {error}.") from error
         return self._with(children)
 
     def take(self, indices: NDArray[np.integer[Any]]) -> CppnPopulation:
@@ -144,7 +154,9 @@ class CppnPopulation:
     def relatives(self, arrays: Arrays) -> CppnPopulation:
         """See `Population.relatives`; they share this batch's count of innovations."""
         genes = {name: values for name, values in arrays.items() if name != "counters"}
-        return self._with(_genomes(genes, self.shape[0]))
+        genomes = _genomes(genes, self.shape[0])
+        self._innovations.check(genomes)
+        return self._with(genomes)
 
     def concatenate(self, *others: CppnPopulation) -> CppnPopulation:
         """See `Population.concatenate`."""

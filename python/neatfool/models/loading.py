@@ -202,4 +202,7 @@ def _outputs(module: nn.Module, state: StateDict, usual: int) -> int:
     """The number of classes in a state dict, read off the layer that gives the module's `usual` number."""
     layer = last_layer(module, usual)
     weight = state.get(f"{layer[0]}.weight") if layer else None
-    return usual if weight is None or weight.ndim == 0 else len(weight)
+    # A weight of another shape does not fit anyhow, and may say that there are billions of classes.
+    if layer is None or weight is None or weight.shape[1:] != layer[1].weight.shape[1:]:
+        return usual
+    return len(weight)

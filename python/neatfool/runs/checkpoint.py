@@ -53,6 +53,10 @@ def load(path: Path, names: Collection[str] | None = None) -> tuple[Arrays, dict
     # A dtype that numpy lacks surfaces as one of the last three.
     except (SafetensorError, OSError, AttributeError, TypeError, KeyError) as error:
         raise RunError(f"{path} is not a readable checkpoint ({error}).") from error
+    for name, array in arrays.items():
+        # numpy does not say what it makes of other bytes.
+        if array.dtype == np.bool_ and (array.view(np.uint8) > 1).any():
+            raise RunError(f"{path}: the array {name!r} holds a truth value that is neither 0 nor 1; it is damaged.")
     return arrays, metadata
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,14 @@ from numpy.typing import NDArray
 from neatfool.encodings import ENCODINGS, Population
 from neatfool.errors import ConfigError, RunError
 from neatfool.runs import checkpoint
+from neatfool.shared.files import MIB
 from neatfool.shared.pixels import as_pixels
 
 if TYPE_CHECKING:
     from neatfool.runs.folder import RunFolder
+
+PICTURES_LIMIT = 4096 * MIB
+"""Bytes of all pictures together: a few genes draw as large a picture as a manifest says."""
 
 _ROUNDING = 1e-4
 """Confidences may add up to a little more than 1."""
@@ -169,6 +174,11 @@ def read_elites(folder: RunFolder) -> Elites:
         raise RunError(f"{source}: 'archive.classes' has a class twice or out of range.")
     if not (confidence <= 1 + _ROUNDING).all():
         raise RunError(f"{source}: 'archive.confidence' is {confidence.max()} for a class; the checkpoint is damaged.")
+    if (size := cells * math.prod(folder.manifest.image_shape)) > PICTURES_LIMIT:
+        raise RunError(
+            f"The {cells} images of {folder.path} take {size:,} bytes, more than the {PICTURES_LIMIT:,} that a run may have; "
+            "its manifest is damaged."
+        )
     genomes = _genomes(folder, arrays, cells)
     if genomes is not None and not filled.all():
         raise RunError(f"{source} has genomes for classes without a confidence; the checkpoint is damaged.")

@@ -20,6 +20,7 @@ from neatfool.shared.text import percent
 
 _PRUNE_EVERY = 100
 _MOST = 1_000_000
+_MOST_GENERATIONS = 2**31
 
 
 class Search:
@@ -205,6 +206,8 @@ class Search:
         Raises:
             RunError: they are not the state of such a search.
         """
+        if generation > _MOST_GENERATIONS:
+            raise RunError(f"The checkpoint is of generation {generation:,}, which no run reaches; it is damaged.")
         restored = Lineage.restored(
             expect(arrays, "lineage", np.int64, (None, 5), ndim=2), generation=generation, classes=len(self.class_names)
         )

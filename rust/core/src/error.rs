@@ -127,6 +127,45 @@ pub enum GenomeError {
     },
 }
 
+/// Why flat arrays are not a batch of genomes.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArraysError {
+    /// The nodes are those of more or fewer genomes than the connections.
+    #[error("node_counts and connection_counts differ in length: {nodes} and {connections}")]
+    Genomes {
+        /// Genomes with a number of nodes.
+        nodes: usize,
+        /// Genomes with a number of connections.
+        connections: usize,
+    },
+    /// An array does not have a value for each gene.
+    #[error("{array} has {found} values, its counts add up to {expected}")]
+    Length {
+        /// Which array.
+        array: &'static str,
+        /// Its values.
+        found: usize,
+        /// Genes of all genomes.
+        expected: u64,
+    },
+    /// A truth value is neither.
+    #[error("enabled has a value of {value}; it must be 0 or 1")]
+    Enabled {
+        /// The byte.
+        value: u8,
+    },
+    /// An activation has a code that none has.
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
+    /// The genes do not make a genome.
+    #[error(transparent)]
+    Genome(#[from] GenomeError),
+    /// The caller asked to stop.
+    #[error("reading was cancelled")]
+    Cancelled,
+}
+
 /// A setting that is out of range.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -228,13 +267,13 @@ pub enum SpeciesError {
     /// A setting is out of range.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// The distance below which two genomes are of one species is not above 0.
-    #[error("the species threshold is {threshold}; set a number above 0")]
+    /// The distance below which two genomes are of one species is not above 0, or so close to it that it cannot be raised.
+    #[error("the species threshold is {threshold:e}; set at least {:e}", f32::MIN_POSITIVE)]
     Threshold {
         /// The threshold.
         threshold: f32,
     },
-    /// The ids of a set of species are not strictly ascending, or not below the next one.
+    /// The ids of a set of species are not strictly ascending, not below the next one, or beyond those of any run.
     #[error("the species ids are not in order")]
     Ids,
     /// A species has improved later than it has lived, or a fitness that nobody can have.

@@ -35,6 +35,7 @@
 //! ```
 
 mod activation;
+mod arrays;
 mod direct;
 mod error;
 mod genome;
@@ -46,9 +47,11 @@ mod species;
 mod variation;
 
 pub use crate::activation::Activation;
+pub use crate::arrays::GenomeArrays;
 pub use crate::direct::{DirectPopulation, DirectSettings};
 pub use crate::error::{
-    ActivationError, DirectError, GenomeError, RenderError, SettingError, SimdError, SpeciesError, VariationError,
+    ActivationError, ArraysError, DirectError, GenomeError, RenderError, SettingError, SimdError, SpeciesError,
+    VariationError,
 };
 pub use crate::genome::{BIAS, ConnectionGene, Genome, INPUTS, MAX_GENES, MAX_WEIGHT, NodeGene};
 pub use crate::raster::{ColorModel, Coordinates, Grid, MAX_SIZE, Program, outputs, render, sums};

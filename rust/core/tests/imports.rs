@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 /// The order.
-const MODULES: [&str; 24] = [
+const MODULES: [&str; 25] = [
     "error",
     "simd",
     "rng",
     "power",
     "activation",
     "genome",
+    "arrays",
     "variation::settings",
     "variation::innovations",
     "variation::mutation",

@@ -280,6 +280,31 @@ fn threads_do_not_show_and_state_survives_json() {
 }
 
 #[test]
+fn what_would_never_end_or_overflow_is_refused() {
+    let (set, _) = divided(&[2], &SpeciesSettings::default());
+    let json = serde_json::to_string(&set).expect("serialises");
+    let refused = |text: String| {
+        assert_ne!(text, json);
+        serde_json::from_str::<SpeciesSet>(&text).expect("reads").validate().expect_err("refused").to_string()
+    };
+    assert!(
+        refused(json.replace(&format!("\"threshold\":{}", set.threshold()), "\"threshold\":1e-45")).contains("1e-45")
+    );
+    assert!(refused(json.replace("\"next_id\":1", "\"next_id\":4294967295")).contains("ids"));
+    let old = json.replace("\"age\":0", "\"age\":4294967295");
+    assert!(refused(old.replace("\"last_improvement\":0", "\"last_improvement\":4294967295")).contains("age"));
+}
+
+#[test]
+fn known_species_are_no_more_than_twice_a_lower_target() {
+    let (mut set, _) = divided(&[1; 6], &SpeciesSettings { target_species: 3, ..SpeciesSettings::default() });
+    assert_eq!(set.species().len(), 6);
+    let settings = SpeciesSettings { target_species: 1, ..SpeciesSettings::default() };
+    set.speciate(&groups(&[1; 6]), &settings, &mut stream(), &GO).expect("valid");
+    assert!(set.species().len() <= 2);
+}
+
+#[test]
 fn cancelled_speciation_changes_nothing() {
     let settings = SpeciesSettings { target_species: 1, ..SpeciesSettings::default() };
     let (mut set, _) = divided(&[3, 2], &SpeciesSettings::default());

@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use neatfool_core::{
-    Activation, ActivationError, ConnectionGene, Coordinates, CrossoverSettings, Genome, Grid, Innovations as Counters,
-    NodeGene, SpeciesSettings, distance, outputs, random_population, render, sums, vary,
+    Coordinates, CrossoverSettings, Genome, GenomeArrays, Grid, Innovations as Counters, SpeciesSettings,
+    VariationError, distance, outputs, random_population, render, sums, vary,
 };
 use numpy::{
     PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4,
     PyUntypedArrayMethods,
 };
-use pyo3::exceptions::{PyIndexError, PyValueError};
+use pyo3::exceptions::{PyIndexError, PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rayon::prelude::*;
@@ -28,6 +28,10 @@ impl Innovations {
     #[pyo3(signature = (*, next_innovation, next_node))]
     fn new(next_innovation: u32, next_node: u32) -> Self {
         Self(Counters { next_innovation, next_node })
+    }
+
+    fn check(&self, genomes: PyRef<'_, CppnGenomes>) -> PyResult<()> {
+        self.0.check_known(&genomes.genomes).map_err(value_error)
     }
 
     #[getter]
@@ -59,23 +63,6 @@ fn coordinates(name: &str) -> PyResult<Coordinates> {
 fn grid(height: usize, width: usize, name: &str, home: Option<(usize, usize)>) -> PyResult<Grid> {
     let (home_height, home_width) = home.unwrap_or((height, width));
     Grid::resampled(width, height, home_width, home_height, coordinates(name)?).map_err(value_error)
-}
-
-/// Splits one array into a part for each genome.
-fn split<'a, T>(values: &'a [T], counts: &[u32], what: &str) -> PyResult<Vec<&'a [T]>> {
-    let total: u64 = counts.iter().map(|&c| u64::from(c)).sum();
-    if total != values.len() as u64 {
-        return Err(PyValueError::new_err(format!("{what} has {} values, its counts add up to {total}", values.len())));
-    }
-    let mut rest = values;
-    Ok(counts
-        .iter()
-        .map(|&count| {
-            let (part, tail) = rest.split_at(count as usize);
-            rest = tail;
-            part
-        })
-        .collect())
 }
 
 /// Makes one thing of each, on the current pool, or returns the first error. Whoever cancels throws away what is there.
@@ -157,35 +144,18 @@ impl CppnGenomes {
         weights: PyReadonlyArray1<'_, f32>,
         enabled: PyReadonlyArray1<'_, u8>,
     ) -> PyResult<Self> {
-        let (node_counts, connection_counts) = (node_counts.as_slice()?, connection_counts.as_slice()?);
-        if node_counts.len() != connection_counts.len() {
-            return Err(PyValueError::new_err("node_counts and connection_counts differ in length"));
-        }
-        let ids = split(node_ids.as_slice()?, node_counts, "node_ids")?;
-        let activations = split(node_activations.as_slice()?, node_counts, "node_activations")?;
-        let marks = split(innovations.as_slice()?, connection_counts, "innovations")?;
-        let sources = split(sources.as_slice()?, connection_counts, "sources")?;
-        let targets = split(targets.as_slice()?, connection_counts, "targets")?;
-        let weights = split(weights.as_slice()?, connection_counts, "weights")?;
-        let enabled = split(enabled.as_slice()?, connection_counts, "enabled")?;
-        // Of a file there may be other bytes in an array of truth values.
-        if let Some(value) = enabled.iter().flat_map(|values| values.iter()).find(|&&value| value > 1) {
-            return Err(PyValueError::new_err(format!("enabled has a value of {value}; it must be 0 or 1")));
-        }
-        let build = |g: usize| {
-            let nodes = ids[g].iter().zip(activations[g]);
-            let nodes = nodes.map(|(&id, &code)| Ok(NodeGene { id, activation: Activation::from_code(code)? }));
-            let nodes = nodes.collect::<Result<_, ActivationError>>().map_err(|error| error.to_string())?;
-            let connections = (0..marks[g].len()).map(|c| ConnectionGene {
-                innovation: marks[g][c],
-                source: sources[g][c],
-                target: targets[g][c],
-                weight: weights[g][c],
-                enabled: enabled[g][c] == 1,
-            });
-            Genome::new(outputs, nodes, connections.collect()).map_err(|error| error.to_string())
+        let arrays = GenomeArrays {
+            node_counts: node_counts.as_slice()?,
+            node_ids: node_ids.as_slice()?,
+            node_activations: node_activations.as_slice()?,
+            connection_counts: connection_counts.as_slice()?,
+            innovations: innovations.as_slice()?,
+            sources: sources.as_slice()?,
+            targets: targets.as_slice()?,
+            weights: weights.as_slice()?,
+            enabled: enabled.as_slice()?,
         };
-        let genomes = pool::run(py, |cancel| first_error(cancel, 0..node_counts.len(), build))?.map_err(value_error)?;
+        let genomes = pool::run(py, |cancel| arrays.genomes(outputs, cancel))?.map_err(value_error)?;
         Ok(Self { outputs, genomes })
     }
 
@@ -248,7 +218,10 @@ impl CppnGenomes {
         let genomes = pool::run(py, |cancel| {
             vary(&self.genomes, &matings, &settings, &crossover, seed, generation, first_index, &mut counters, cancel)
         })?
-        .map_err(value_error)?;
+        .map_err(|error| match error {
+            VariationError::Exhausted => PyOverflowError::new_err(error.to_string()),
+            _ => value_error(error),
+        })?;
         innovations.0 = counters;
         Ok(Self { outputs: self.outputs, genomes })
     }

@@ -39,11 +39,11 @@ class Neat(Settings):
     name: Literal["neat"] = "neat"
     markings: ClassVar[bool] = True
     target_species: int = Field(default=4, ge=1, le=1_000_000)
-    excess_coefficient: float = Field(default=1.0, ge=0)
-    disjoint_coefficient: float = Field(default=1.0, ge=0)
-    weight_coefficient: float = Field(default=0.1, ge=0)
-    activation_coefficient: float = Field(default=0.5, ge=0)
-    initial_threshold: float = Field(default=1.0, gt=0)
+    excess_coefficient: float = Field(default=1.0, ge=0, le=3e38)
+    disjoint_coefficient: float = Field(default=1.0, ge=0, le=3e38)
+    weight_coefficient: float = Field(default=0.1, ge=0, le=3e38)
+    activation_coefficient: float = Field(default=0.5, ge=0, le=3e38)
+    initial_threshold: float = Field(default=1.0, ge=1e-30, le=3e38)
     stagnation: int = Field(default=15, ge=1, lt=2**32)
     species_elitism: int = Field(default=1, ge=0, le=1_000_000)
     elitism_size: int = Field(default=1, ge=1, le=1_000_000)

@@ -15,6 +15,8 @@ use crate::variation::settings::{Mating, check_not_negative, check_probability};
 
 /// Genomes a thread compares at a time.
 const GENOMES_PER_JOB: usize = 32;
+/// No run has so many species, or one so old; what has could not be counted on.
+const MOST: u32 = 1 << 31;
 /// Factor on the threshold when a division is thrown away for too many species.
 const RETRY: f32 = 1.25;
 
@@ -139,14 +141,15 @@ impl SpeciesSet {
     /// # Errors
     /// [`SpeciesError`] naming the first thing wrong.
     pub fn validate(&self) -> Result<(), SpeciesError> {
-        if !self.threshold.is_finite() || self.threshold <= 0.0 {
+        if !self.threshold.is_finite() || self.threshold < f32::MIN_POSITIVE {
             return Err(SpeciesError::Threshold { threshold: self.threshold });
         }
         let ordered = self.species.windows(2).all(|pair| pair[0].id < pair[1].id);
-        if !ordered || self.species.last().is_some_and(|last| last.id >= self.next_id) {
+        if !ordered || self.next_id > MOST || self.species.last().is_some_and(|last| last.id >= self.next_id) {
             return Err(SpeciesError::Ids);
         }
-        if let Some(species) = self.species.iter().find(|s| s.last_improvement > s.age || !s.best_fitness.is_finite()) {
+        let impossible = |s: &&Species| s.last_improvement > s.age || s.age > MOST || !s.best_fitness.is_finite();
+        if let Some(species) = self.species.iter().find(impossible) {
             return Err(SpeciesError::History { id: species.id });
         }
         Ok(())
@@ -234,6 +237,10 @@ impl SpeciesSet {
             used[place] = true;
         }
         let used = used.into_iter().filter(|&used| used).count();
+        // So many may be known, from a run with a higher target.
+        if used > most {
+            return Ok(None);
+        }
         // The first genome without a species founds one, which the others without one then try: so each ends up in the
         // first species it is compatible with, as if taken one by one.
         let mut founders = Vec::new();

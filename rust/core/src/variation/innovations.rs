@@ -32,9 +32,11 @@ impl Innovations {
         Self { next_innovation: (INPUTS * outputs) as u32, next_node: (INPUTS + outputs) as u32 }
     }
 
-    /// Checks that `genomes` hold no marking that is yet to be given out, and that `mutations` more rounds of mutation
-    /// cannot exhaust the numbers.
-    pub(super) fn check(self, genomes: &[Genome], mutations: u64) -> Result<(), VariationError> {
+    /// Checks that `genomes` hold no marking that is yet to be given out.
+    ///
+    /// # Errors
+    /// [`VariationError::Marking`] naming the first that does.
+    pub fn check_known(self, genomes: &[Genome]) -> Result<(), VariationError> {
         let known = |genome: &Genome| {
             genome.nodes.last().is_none_or(|n| n.id < self.next_node)
                 && genome.connections.last().is_none_or(|c| c.innovation < self.next_innovation)
@@ -43,6 +45,13 @@ impl Innovations {
             let Self { next_node, next_innovation } = self;
             return Err(VariationError::Marking { index, next_node, next_innovation });
         }
+        Ok(())
+    }
+
+    /// Checks that `genomes` hold no marking that is yet to be given out, and that `mutations` more rounds of mutation
+    /// cannot exhaust the numbers.
+    pub(super) fn check(self, genomes: &[Genome], mutations: u64) -> Result<(), VariationError> {
+        self.check_known(genomes)?;
         // A round of mutation makes at most one node and three connections.
         let highest = mutations.saturating_mul(3).saturating_add(u64::from(self.next_innovation.max(self.next_node)));
         if highest > u64::from(PROVISIONAL) {

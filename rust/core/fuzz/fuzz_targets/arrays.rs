@@ -1,0 +1,5 @@
+#![no_main]
+
+mod checks;
+
+libfuzzer_sys::fuzz_target!(init: checks::one_thread(), |data: &[u8]| checks::arrays(data));
