@@ -101,6 +101,7 @@ def _prepare(place: Path) -> None:
     import matplotlib.pyplot  # noqa: F401 (the workers are forked with everything imported)
     import torch
 
+    import neatfool.cli
     import neatfool.experiments.jobs
     import neatfool.report  # noqa: F401
 
@@ -129,10 +130,11 @@ def _make_bases(place: Path) -> None:
 def _call(arguments: tuple[str, ...]) -> tuple[int, str, str]:
     from neatfool.cli import run
 
-    out, err = io.StringIO(), io.StringIO()
+    # As a terminal's, they refuse what is not text.
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = run(list(arguments))
-    return code, out.getvalue(), err.getvalue()
+    return code, *(stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
 
 
 def _all_results(place: Path, mutants: range) -> Iterator[dict[str, Any]]:

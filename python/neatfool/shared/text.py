@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers as people read them, and text that a terminal does not obey."""
 
 from decimal import ROUND_DOWN, Decimal
 
@@ -10,3 +10,8 @@ def percent(fraction: float) -> str:
     if fraction == 1:
         return "100 %"
     return "< 0.01 %" if fraction > 0 and value == 0 else f"{value} %"
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal obeys or cannot write: escape sequences, reversed writing, halves of letters."""
+    return "".join(one if one.isprintable() or one == "\n" else " " if one.isspace() else "\ufffd" for one in text)
