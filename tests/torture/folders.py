@@ -72,6 +72,9 @@ READERS: tuple[tuple[str, ...], ...] = (
     ("resume", "run", "--json"),
     ("resume", "run", "--generations", "5", "--json"),
 )
+EVOLVED = ("cppn", "other", "neat", "direct")
+OF_ANY = ("report", "transfer", "resume")
+"""Commands that read folders of every kind; the others refuse what `evolve` did not make."""
 
 
 def torture(amount: int) -> Outcome:
@@ -118,7 +121,9 @@ def _make_bases(place: Path) -> None:
     for label in "abcd":
         (place / "data" / label).mkdir(parents=True)
         for number in range(12):
-            Image.fromarray(draw.integers(0, 256, (8, 8), dtype=np.uint8)).save(place / "data" / label / f"{number}.png")
+            Image.fromarray(draw.integers(0, 256, (8, 8), dtype=np.uint8)).save(
+                place / "data" / label / f"{number}.png"
+            )
     (place / "tinynet.py").write_text(NETWORK)
     os.chdir(place)
     for name, arguments in BASES.items():
@@ -174,7 +179,9 @@ def _all_results(place: Path, mutants: range) -> Iterator[dict[str, Any]]:
             del running[worker]
             if process.exitcode:
                 said = f"hangs for more than {SECONDS + 5:.0f} s" if late else f"dies with {process.exitcode}"
-                yield _result(mutant, command, [f"{_how(mutant)}: `{command}` {said}"], seconds=time.monotonic() - since)
+                yield _result(
+                    mutant, command, [f"{_how(mutant)}: `{command}` {said}"], seconds=time.monotonic() - since
+                )
                 left = [one for one in waiting[worker] if one > mutant]
                 if left:
                     running[worker] = _start(fork, place, worker, left)
@@ -217,8 +224,9 @@ def _try(home: Path, mutant: int, pipe: Any = None) -> Iterator[dict[str, Any]]:
     base = draw.choice(bases)
     copy_folder(base, home / "damaged")
     said = mutate(home / "damaged", bases, draw)
-    for number in sorted(draw.sample(range(len(READERS)), COMMANDS_EACH)):
-        arguments = READERS[number]
+    readers = [one for one in READERS if base.name in EVOLVED or one[0] in OF_ANY]
+    for number in sorted(draw.sample(range(len(readers)), COMMANDS_EACH)):
+        arguments = readers[number]
         command = " ".join(arguments)
         if pipe:
             pipe.send(("begin", (mutant, command)))
@@ -258,9 +266,7 @@ def _surroundings(home: Path) -> list[tuple[str, bytes]]:
     )
 
 
-def _faults(
-    arguments: tuple[str, ...], code: int, out: str, err: str, *, seconds: float, memory: int
-) -> Iterator[str]:
+def _faults(arguments: tuple[str, ...], code: int, out: str, err: str, *, seconds: float, memory: int) -> Iterator[str]:
     if code not in (0, 2):
         yield f"ends with {code}: {_last_error(err)}"
     elif "Traceback" in out + err or "please report" in out + err:
@@ -317,7 +323,8 @@ def main(mutants: list[int]) -> int:
         place = Path(name)
         _prepare(place)
         for result in _all_results(place, mutants):  # type: ignore[arg-type]
-            print(result["code"], f"{result['seconds']:.2f} s", result["command"], *result["failures"], sep="  ")
+            shown = (result["code"], f"{result['seconds']:.2f} s", result["command"], *result["failures"])
+            sys.stdout.write("  ".join(map(str, shown)) + "\n")
             failed |= bool(result["failures"])
     return int(failed)
 

@@ -57,7 +57,9 @@ def _once(folder: Path, others: list[Path], draw: random.Random) -> str:
 
 def _bytes(path: Path, others: list[Path], draw: random.Random) -> str:
     content = path.read_bytes()
-    way = draw.choice(("truncate", "flip", "swap", "folder", "fifo", "link", "loop", "empty", "gone", "zeros", "append"))
+    way = draw.choice(
+        ("truncate", "flip", "swap", "folder", "fifo", "link", "loop", "empty", "gone", "zeros", "append")
+    )
     if way == "truncate":
         path.write_bytes(content[: draw.randrange(len(content) + 1)])
     elif way == "flip":
@@ -115,7 +117,9 @@ def _change(value: Any, draw: random.Random, wrong: tuple[Any, ...] = WRONG) -> 
     elif way == "double" and isinstance(inside, list):
         inside.append(inside[key])
     elif way == "nudge" and type(inside[key]) in (int, float):
-        inside[key] = draw.choice((-inside[key], inside[key] + 1, inside[key] - 1, inside[key] * 1000, str(inside[key])))
+        inside[key] = draw.choice(
+            (-inside[key], inside[key] + 1, inside[key] - 1, inside[key] * 1000, str(inside[key]))
+        )
     else:
         inside[key] = draw.choice(wrong)
         way = f"is {str(inside[key])[:30]!r}"
@@ -176,7 +180,9 @@ def _toml(path: Path, others: list[Path], draw: random.Random) -> str:
     except (ValueError, RecursionError):
         return "unreadable"
     wrong = tuple(one for one in WRONG if one is not None and type(one) is not Raw and one not in ([None], "\ud800"))
-    said = _change(value, draw, (*wrong, float("nan"), float("inf"), "tinynet:nobody", "density-mnist", "neat", "direct"))
+    said = _change(
+        value, draw, (*wrong, float("nan"), float("inf"), "tinynet:nobody", "density-mnist", "neat", "direct")
+    )
     try:
         path.write_text(tomli_w.dumps(value))
     except (ValueError, TypeError):
@@ -185,7 +191,10 @@ def _toml(path: Path, others: list[Path], draw: random.Random) -> str:
 
 
 def _png(path: Path, others: list[Path], draw: random.Random) -> str:
-    mode, size = draw.choice(("L", "RGB", "P", "1", "RGBA", "I;16")), (draw.choice((1, 8, 9, 64)), draw.choice((1, 8, 9)))
+    mode, size = (
+        draw.choice(("L", "RGB", "P", "1", "RGBA", "I;16")),
+        (draw.choice((1, 8, 9, 64)), draw.choice((1, 8, 9))),
+    )
     Image.new(mode, size).save(path, draw.choice(("PNG", "PNG", "GIF")) if mode in ("L", "RGB", "P") else "PNG")
     return f"{mode} {size}"
 
@@ -228,7 +237,16 @@ def _change_array(arrays: dict[str, np.ndarray], name: str, draw: random.Random)
         return f"is {arrays[name].dtype}"
     elif way == "shape":
         flat = array.reshape(-1)
-        shapes = (flat[:0], flat[:1], flat[:-1], flat, array[None], array[:0], array[:1], np.concatenate([array, array]))
+        shapes = (
+            flat[:0],
+            flat[:1],
+            flat[:-1],
+            flat,
+            array[None],
+            array[:0],
+            array[:1],
+            np.concatenate([array, array]),
+        )
         arrays[name] = draw.choice(shapes) if array.ndim else array[None]
         return f"has shape {arrays[name].shape}"
     elif way == "text" and array.dtype == np.uint8 and array.ndim == 1:
