@@ -27,6 +27,7 @@ from neatfool.cli import (
     train,
     transfer,
 )
+from neatfool.cli.output import print_error
 from neatfool.errors import JudgeError, NeatfoolError
 
 app = Typer(
@@ -84,7 +85,7 @@ def run(arguments: list[str]) -> int:
     except (NeatfoolError, TyperException) as error:
         message = error.format_message() if isinstance(error, TyperException) else str(error)
         if message:
-            print(f"Error: {' '.join(message.split())}", file=sys.stderr)
+            print_error(message)
         return EXIT_FAILED if isinstance(error, JudgeError) else EXIT_USAGE
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)

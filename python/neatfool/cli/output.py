@@ -1,6 +1,5 @@
 """What the user sees: progress on stderr, results on stdout."""
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -12,20 +11,39 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
+from neatfool.shared.files import to_json
 from neatfool.shared.progress import OnProgress, Progress, silent
-from neatfool.shared.text import percent
+from neatfool.shared.text import percent, printable
 
-# Names of classes and models come from files and may look like markup.
-stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
-stdout = Console(highlight=False, markup=False, emoji=False)
+
+class _Console(Console):
+    """Names of classes and models come from files: they may look like markup, or hold what a terminal obeys."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+
+stderr = _Console(stderr=True, highlight=False, markup=False, emoji=False)
+stdout = _Console(highlight=False, markup=False, emoji=False)
 
 _PLAIN_SECONDS = 5.0
+_LONGEST_ERROR = 1000
 
 
 def print_json(result: Mapping[str, Any]) -> None:
-    """Prints one JSON object on stdout."""
-    sys.stdout.write(json.dumps(result) + "\n")
+    """Prints one JSON object on stdout, strict JSON: what is no number would end here, with a ValueError."""
+    sys.stdout.write(to_json(result) + "\n")
+
+
+def print_error(message: str) -> None:
+    """Prints one sentence on stderr. What it repeats of a file may be long, and hold what a terminal obeys."""
+    sentence = printable(" ".join(message.split()))
+    if len(sentence) > _LONGEST_ERROR:
+        half = _LONGEST_ERROR // 2
+        sentence = f"{sentence[:half]} ... {sentence[-half:]}"
+    print(f"Error: {sentence}", file=sys.stderr)
 
 
 def print_table(rows: Mapping[str, str], *, title: str) -> None:

@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from neatfool.errors import RunError
 from neatfool.shared.files import MIB, parse_json, read_bytes, replacing, to_json
@@ -61,6 +61,14 @@ class Manifest(BaseModel):
     )
     platform: _Text = Field(default_factory=lambda: f"{platform.system()} {platform.machine()}")
     created: _Text = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @model_validator(mode="after")
+    def _one_size(self) -> "Manifest":
+        """The two places that state the size agree: a size that nothing bears out costs minutes and gigabytes to draw."""
+        size = self.preprocessing.get("image_size")
+        if size is not None and (size != list(self.image_shape[1:]) and size != tuple(self.image_shape[1:])):
+            raise ValueError("image_shape is not the image_size of the preprocessing")
+        return self
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], source: str) -> "Manifest":

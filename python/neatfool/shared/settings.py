@@ -42,6 +42,8 @@ def check_settings(kind: type[S], values: Mapping[str, Any]) -> S:
     Raises:
         ConfigError: a setting is unknown or out of range.
     """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"A table of settings is needed, not {str(values)[:100]!r}.")
     return kind(**{str(name): value for name, value in values.items()})
 
 

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers as people read them, and text that a terminal does not obey."""
 
 from decimal import ROUND_DOWN, Decimal
 
@@ -16,3 +16,8 @@ def reason(error: BaseException) -> str:
     """What an exception from a user's code says: its type and the first line of its text, shortened."""
     text = str(error).strip().partition("\n")[0][:200]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal obeys or cannot write: escape sequences, reversed writing, halves of letters."""
+    return "".join(one if one.isprintable() or one == "\n" else " " if one.isspace() else "\ufffd" for one in text)
