@@ -423,3 +423,19 @@ def test_windows_which_syncs_no_folders_writes_all_the_same(tmp_path: Path, monk
         temporary.write_text("kept")
     monkeypatch.undo()
     assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_what_killed_writes_left_is_removed_when_the_folder_is_next_held(run: RunFolder, tmp_path: Path) -> None:
+    outside = tmp_path / "mine"
+    outside.write_text("kept")
+    left = [run.path / ".config.toml.tmp", run.path / "checkpoint" / ".tmpAb3dE9", run.path / "images" / ".0.png.tmp"]
+    for path in left:
+        path.write_bytes(b"half")
+    link = run.path / "images" / ".1.png.tmp"
+    link.symlink_to(outside)
+    other = run.path / ".notes"
+    other.write_text("kept")
+    with run.lock():
+        assert not any(path.exists() for path in left)
+    assert other.read_text() == outside.read_text() == "kept"
+    assert link.is_symlink()

@@ -37,6 +37,9 @@ MANIFEST = "manifest.json"
 METRICS = "metrics.jsonl"
 FAILED_BATCH = "failed_batch.npy"
 
+# What `replacing` and safetensors call a file until it is whole.
+_UNFINISHED = re.compile(r"\..+\.tmp|\.tmp[A-Za-z0-9]{6}")
+
 
 class RunFolder:
     """A run folder, made by `create` or `open`.
@@ -160,9 +163,19 @@ class RunFolder:
         try:
             with replacing(holder, sync=False) as temporary:
                 temporary.write_text(f"{os.getpid()}\n")
+            self._remove_unfinished()
             yield
         finally:
             lock.release()
+
+    def _remove_unfinished(self) -> None:
+        """Removes the temporary files of writes that were killed; links are neither followed nor removed."""
+        for folder in (self.path, self.path / "checkpoint", self.path / "images"):
+            if folder.is_symlink() or not folder.is_dir():
+                continue
+            for path in folder.iterdir():
+                if _UNFINISHED.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                    path.unlink(missing_ok=True)
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add one generation's line; what a crash left of an unfinished line is dropped first."""
