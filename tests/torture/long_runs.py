@@ -45,7 +45,7 @@ def long_runs(generations: int) -> Outcome:
     failures: list[str] = []
     facts: dict[str, str] = {}
     for case in CASES:
-        made = subprocess.run(  # noqa: S603
+        made = subprocess.run(
             [sys.executable, __file__, case, str(generations)],
             env={**os.environ, "NEATFOOL_THREADS": "1", "OMP_NUM_THREADS": "1"},
             capture_output=True,
