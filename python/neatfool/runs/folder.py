@@ -180,7 +180,10 @@ class RunFolder:
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add one generation's line; what a crash left of an unfinished line is dropped first."""
         line = to_json(dict(row)).encode() + b"\n"
-        path = _inside(self.path, METRICS)
+        path = self.path / METRICS
+        # Resolving takes longer than the rest, and this is done every generation.
+        if path.is_symlink():
+            path = _inside(self.path, METRICS)
         try:
             with path.open("a+b") as file:
                 file.truncate(_end_of_last_line(file))
@@ -194,11 +197,14 @@ class RunFolder:
         Raises:
             RunError: the file is too large or a line is not a JSON object.
         """
+        return [row for _, row in self._metrics_lines()]
+
+    def _metrics_lines(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Each whole line of the metrics and what it says."""
         path = _inside(self.path, METRICS)
         if not path.exists():
-            return []
+            return
         *lines, _unfinished = read_bytes(path, METRICS_LIMIT).split(b"\n")
-        rows = []
         for number, line in enumerate(lines, 1):
             try:
                 row = parse_json(line)
@@ -206,19 +212,18 @@ class RunFolder:
                 raise RunError(f"{path}, line {number}, is not valid JSON ({error}).") from error
             if not isinstance(row, dict):
                 raise RunError(f"{path}, line {number}, is not a JSON object.")
-            rows.append(row)
-        return rows
+            yield line, row
 
     def truncate_metrics(self, generation: int) -> None:
         """Drop the lines of later generations than ``generation``, which a resumed run writes again, and of none."""
         path = _inside(self.path, METRICS)
         kept = [
-            to_json(row) + "\n"
-            for row in self.metrics()
+            line + b"\n"
+            for line, row in self._metrics_lines()
             if type(row.get("generation")) is int and row["generation"] <= generation
         ]
         with replacing(path) as temporary:
-            temporary.write_text("".join(kept), encoding="utf-8")
+            temporary.write_bytes(b"".join(kept))
 
     @property
     def has_checkpoint(self) -> bool:
@@ -392,7 +397,7 @@ def _end_of_last_line(file: io.BufferedRandom) -> int:
     """Offset just after the file's last newline."""
     end = file.seek(0, os.SEEK_END)
     while end > 0:
-        start = max(0, end - 65_536)
+        start = max(0, end - 4096)
         file.seek(start)
         found = file.read(end - start).rfind(b"\n")
         if found >= 0:

@@ -194,11 +194,14 @@ def read_count(folder: RunFolder, metadata: Mapping[str, str], name: str) -> int
     return int(text)
 
 
-def read_seconds(folder: RunFolder, metadata: Mapping[str, str], rows: list[dict[str, Any]]) -> float:
-    """Seconds spent on a job so far; 0 where nothing sensible says it."""
-    last = rows[-1].get("seconds") if rows else None
+def read_seconds(folder: RunFolder, metadata: Mapping[str, str], generation: int) -> float:
+    """Seconds spent on a job up to a generation; 0 where nothing sensible says it."""
+    stated: Any = metadata.get("seconds")
+    if stated is None:
+        rows = read_rows(folder, generation)
+        stated = rows[-1].get("seconds") if rows else None
     try:
-        seconds = float(metadata.get("seconds", last if isinstance(last, (int, float)) else 0.0))
+        seconds = float(stated) if isinstance(stated, (str, int, float)) else 0.0
     except ValueError:
         return 0.0
     return seconds if 0 <= seconds < math.inf else 0.0

@@ -94,7 +94,7 @@ def load_search(folder: RunFolder, *, begun: bool = True) -> tuple[EvolveConfig,
     counted = "evaluations" in metadata
     evaluations = read_count(folder, metadata, "evaluations") if counted else search.start + generation * search.batch
     search.restore(arrays, generation=generation, evaluations=evaluations)
-    return config, search, read_seconds(folder, metadata, read_rows(folder, generation))
+    return config, search, read_seconds(folder, metadata, generation)
 
 
 def make_search(

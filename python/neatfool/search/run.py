@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 
 Metrics = dict[str, Any]
 
+MOST_ROWS = 10_000
+"""Rows of metrics a run keeps in memory; even."""
+
 
 class Run:
     """A search with its judge and, maybe, its folder: in progress, or done.
@@ -45,7 +48,8 @@ class Run:
         config: its settings.
         judge: what is being fooled.
         search: the search itself.
-        metrics: one dictionary a generation, as in `metrics.jsonl`.
+        metrics: one dictionary a generation, as in `metrics.jsonl`. Of more than 10,000 generations there are every second,
+            fourth and so on, and the last; the file has them all.
         folder: where it is written, or None.
         profile: where the time went.
         seconds: wall time spent on it.
@@ -66,11 +70,14 @@ class Run:
         self.config = config
         self.judge = judge
         self.search = search
-        self.metrics = metrics or []
+        self.metrics: list[Metrics] = []
+        self._recorded, self._every = 0, 1
         self.folder = folder
         self.profile = Profile()
         self.seconds = seconds
         self.noise: float | None = None
+        for row in metrics or ():
+            self._record(row)
         self._target = config.generations
         self._evaluator: Evaluator | None = None
 
@@ -186,7 +193,7 @@ class Run:
             **self.archive.statistics(),
             "improved": improved,
         }
-        self.metrics.append(row)
+        self._record(row)
         return row
 
     def _judged_again(self, genomes: Population, scores: Confidences, evaluator: Evaluator) -> Confidences:
@@ -196,6 +203,16 @@ class Run:
             scores[winners] = (scores[winners] + evaluator(genomes.take(np.array(winners)))) / 2
             judged.update(winners)
         return scores
+
+    def _record(self, row: Metrics) -> None:
+        """Keeps a generation's metrics: evenly spaced ones and the last, so that they fill no memory."""
+        if self._recorded and (self._recorded - 1) % self._every:
+            self.metrics.pop()
+        self.metrics.append(row)
+        self._recorded += 1
+        if len(self.metrics) > MOST_ROWS:
+            self._every *= 2
+            self.metrics = self.metrics[::2]
 
     def progress(self) -> Progress:
         """See `Job.progress`."""

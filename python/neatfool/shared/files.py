@@ -37,7 +37,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
 def parse_json(text: bytes | str) -> Any:
     """``json.loads`` that raises ValueError, and nothing else, for every text that is not strict JSON."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _DECODER.decode(text if isinstance(text, str) else text.decode())
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
@@ -101,6 +101,10 @@ def _sync(path: Path) -> None:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+# `json.loads` would make one for every line.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _plain(value: object) -> object:

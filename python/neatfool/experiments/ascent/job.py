@@ -23,7 +23,6 @@ from neatfool.runs import (
     expect,
     read_count,
     read_elites,
-    read_rows,
     read_seconds,
 )
 from neatfool.search import chosen_classes, confidence_statistics
@@ -288,7 +287,7 @@ class Ascent:
                 if ascent.threshold_steps[cell, number] >= 0:
                     ascent.threshold_images[index, threshold] = as_pixels(folder.image(index, str(threshold)))
         folder.truncate_metrics(ascent.generation)
-        ascent.seconds = read_seconds(folder, metadata, read_rows(folder, ascent.generation))
+        ascent.seconds = read_seconds(folder, metadata, ascent.generation)
         return ascent
 
 
