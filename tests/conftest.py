@@ -16,3 +16,9 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip(f"needs the real data and weights in {path} (or where NEATFOOL_SHARED says)")
     return path
+
+
+@pytest.fixture(autouse=True, scope="session")
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keeps the key that marks run folders as this user's out of the real home."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))

@@ -41,6 +41,7 @@ def command(
             metavar="DIR", help="Folder for diversity.json, .html, .png and map.png.", show_default="write none"
         ),
     ] = None,
+    trust: options.Trust = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -56,7 +57,7 @@ def command(
 
     if out and map:
         require_map()
-    folders = [RunFolder.open(run) for run in runs]
+    folders = [RunFolder.open(run, trust=trust) for run in runs]
     classifier = load_common_classifier(folders, device=device)
     related = None
     if hierarchy:

@@ -51,6 +51,10 @@ def command(
         bool,
         typer.Option("--allow-noise", help="Take a model that answers differently each time; judge new elites twice."),
     ] = False,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Import the module:factory that --config names as its model, whoever wrote it."),
+    ] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Also say where the time went.")] = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -69,7 +73,7 @@ def command(
     flags |= {key: value for key, value in plain.items() if value is not None}
     settings = build_config(
         PRESETS[preset] if preset else {},
-        read_config(config) if config else {},
+        read_config(config, trust=trust or model is not None) if config else {},
         {key: value for key, value in flags.items() if value != {}},
     )
     folder = out or default_path(settings.model.name, settings.encoding.name)

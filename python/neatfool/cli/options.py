@@ -8,6 +8,10 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Import the module:factory that the run names as its model, whoever made the run."),
+]
 RunOut = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Run folder to write.", show_default="a new one below runs/")
 ]

@@ -21,14 +21,17 @@ def command(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder to write.", show_default="repetition in the run folder")
     ] = None,
+    trust: options.Trust = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
     """Remove repeated motifs from a run's images copy by copy: does every copy make the classifier surer?"""
     from neatfool.experiments.repetition import repeat
+    from neatfool.runs import RunFolder
 
+    folder = RunFolder.open(run, trust=trust)
     with graceful_interrupt(STOPPING) as interrupted, show_progress(quiet=quiet) as progress:
-        result = repeat(run, classes=classes, min_copies=min_copies, progress=progress, stop=interrupted)
+        result = repeat(folder, classes=classes, min_copies=min_copies, progress=progress, stop=interrupted)
     where = out or run / "repetition"
     result.write(where)
     summary = {**result.summary(), "out": str(where)}

@@ -23,6 +23,7 @@ def command(
         int | None,
         typer.Option(min=0, help="Generations to reach in all.", show_default="what the run was last given"),
     ] = None,
+    trust: options.Trust = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -30,7 +31,7 @@ def command(
     from neatfool.experiments.jobs import resume
     from neatfool.runs import RunFolder
 
-    folder = RunFolder.open(run)
+    folder = RunFolder.open(run, trust=trust)
     made_by = folder.manifest.command
     with graceful_interrupt() as interrupted, retrain.show_rounds(quiet=quiet) as progress:
         result: Any = resume(folder, generations=generations, progress=progress, stop=interrupted)

@@ -40,12 +40,14 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help="Folder for transfer.json, .html and .png.", show_default="write none"),
     ] = None,
+    trust: options.Trust = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Show a run's images to other classifiers: do they fool those too?"""
     from neatfool.experiments.transfer import transfer
     from neatfool.models import load_classifier
+    from neatfool.runs import RunFolder
 
     files = weights or ["default"] * len(to)
     if len(files) != len(to):
@@ -57,8 +59,9 @@ def command(
         load_classifier(name, weights=None if file == "default" else file, device=device)
         for name, file in zip(to, files, strict=True)
     ]
+    sources = [RunFolder.open(path, trust=trust) if RunFolder.exists(path) else path for path in runs]
     with graceful_interrupt(STOPPING) as interrupted, show_progress(quiet=quiet) as progress:
-        matrix = transfer(runs, targets, progress=progress, stop=interrupted)
+        matrix = transfer(sources, targets, progress=progress, stop=interrupted)
     if out:
         matrix.write(out)
     if json:

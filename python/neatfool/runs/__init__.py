@@ -3,7 +3,7 @@
 from neatfool.runs.checkpoint import expect
 from neatfool.runs.elites import Elite, Elites, elite_arrays, read_elites
 from neatfool.runs.folder import RunFolder, default_path, setting_name
-from neatfool.runs.identity import check_same, describe
+from neatfool.runs.identity import check_same, check_trust, describe, load_model
 from neatfool.runs.job import (
     Job,
     StopRequestedError,
@@ -17,6 +17,7 @@ from neatfool.runs.job import (
     run_job,
 )
 from neatfool.runs.manifest import COMMAND_LINE_LIMIT, SCHEMA_VERSION, Manifest
+from neatfool.runs.trust import names_code
 
 __all__ = [
     "COMMAND_LINE_LIMIT",
@@ -30,11 +31,14 @@ __all__ = [
     "begin_folder",
     "check_command",
     "check_same",
+    "check_trust",
     "continue_folder",
     "default_path",
     "describe",
     "elite_arrays",
     "expect",
+    "load_model",
+    "names_code",
     "read_count",
     "read_elites",
     "read_rows",

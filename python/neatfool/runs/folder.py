@@ -24,6 +24,7 @@ from neatfool.figures.notebook import gallery_html
 from neatfool.runs import checkpoint, elites
 from neatfool.runs.elites import Elite
 from neatfool.runs.manifest import Manifest
+from neatfool.runs.trust import MARK, is_own, mark_as_own
 from neatfool.shared.files import MIB, check_file, parse_json, read_bytes, replacing, to_json
 from neatfool.shared.pixels import for_looking
 from neatfool.shared.text import percent
@@ -51,12 +52,14 @@ class RunFolder:
         path: the folder.
         config: the settings in ``config.toml``.
         manifest: the provenance in ``manifest.json``.
+        trusted: whether code that its settings name as the model may be run: it was made here, or the user vouches for it.
     """
 
-    def __init__(self, path: Path, config: dict[str, Any], manifest: Manifest) -> None:
+    def __init__(self, path: Path, config: dict[str, Any], manifest: Manifest, *, trusted: bool) -> None:
         self.path = path
         self.config = config
         self.manifest = manifest
+        self.trusted = trusted
 
     @classmethod
     def create(cls, path: Path | None, *, config: Mapping[str, Any], manifest: Mapping[str, Any]) -> Self:
@@ -91,9 +94,10 @@ class RunFolder:
         text = tomli_w.dumps(settings)
         with replacing(path / CONFIG) as temporary:
             temporary.write_text(text, encoding="utf-8")
+        mark_as_own(path, settings)
         # Last, because a folder with a manifest is a run.
         details.write(path / MANIFEST)
-        return cls(path, tomllib.loads(text), details)
+        return cls(path, tomllib.loads(text), details, trusted=True)
 
     @staticmethod
     def exists(path: Path) -> bool:
@@ -101,8 +105,12 @@ class RunFolder:
         return (path / MANIFEST).exists()
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, *, trust: bool = False) -> Self:
         """Open the run in a folder.
+
+        Args:
+            path: the folder.
+            trust: run the code that its settings name as the model, whoever made it.
 
         Raises:
             RunError: there is no such folder, it holds no run, or a file of it is broken or from a newer neatfool.
@@ -118,7 +126,7 @@ class RunFolder:
             config = tomllib.loads(read_bytes(config_path, CONFIG_LIMIT).decode())
         except (ValueError, RecursionError) as error:
             raise RunError(f"{config_path} is not valid TOML ({error}).") from error
-        return cls(path, config, manifest)
+        return cls(path, config, manifest, trusted=trust or is_own(path, config))
 
     def update_config(self, **changes: Any) -> None:
         """Replace some settings in ``config.toml``, as when a run is given a further target.
@@ -374,7 +382,7 @@ def setting_name(config: Mapping[str, Any], key: str) -> str | None:
 
 def _is_unused(path: Path) -> bool:
     """Whether a folder holds nothing but what `create` leaves if it is killed."""
-    leftover = {CONFIG, f".{CONFIG}.tmp", f".{MANIFEST}.tmp"}
+    leftover = {CONFIG, MARK, *(f".{name}.tmp" for name in (CONFIG, MANIFEST, MARK))}
     return all(
         part.name in leftover or (part.name in ("checkpoint", "images") and part.is_dir() and not any(part.iterdir()))
         for part in path.iterdir()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from neatfool.classifiers import Classifier
-from neatfool.errors import RunError
+from neatfool.errors import ModelError, RunError
+from neatfool.models import ModelConfig
 from neatfool.runs.folder import RunFolder
 
 
@@ -29,6 +30,25 @@ def describe(judge: Any, *, command: str) -> dict[str, Any]:
             "fingerprint": judge.fingerprint(),
         }
     return fields
+
+
+def load_model(folder: RunFolder, model: ModelConfig) -> Classifier:
+    """The classifier that the settings in a run folder name.
+
+    Raises:
+        ModelError: it cannot be loaded, or it is code that a stranger's folder names.
+    """
+    check_trust(folder, model)
+    return model.load()
+
+
+def check_trust(folder: RunFolder, model: ModelConfig) -> None:
+    """Raises ModelError if a folder names code as its model that neither was named here nor is vouched for."""
+    if ":" in model.name and not folder.trusted:
+        raise ModelError(
+            f"The run {folder.path} names {model.name} as its model, and loading that runs its code; if you know where the "
+            "folder comes from, pass --trust (from Python, RunFolder.open(path, trust=True) or judge=...)."
+        )
 
 
 def check_same(folder: RunFolder, judge: Any) -> None:

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, SkipValidation, fi
 from neatfool.encodings import ENCODINGS, Cppn, Encoding
 from neatfool.errors import ConfigError
 from neatfool.models import ModelConfig
+from neatfool.runs import names_code
 from neatfool.search.objective import OBJECTIVES, Confidence, Objective
 from neatfool.search.search import check_fit
 from neatfool.search.strategies import MapElites
@@ -63,12 +64,26 @@ class EvolveConfig(Settings):
         return self
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path, *, trust: bool = True) -> dict[str, Any]:
     """Reads a config file.
 
+    Args:
+        path: the file.
+        trust: whether it may name code, `package.module:factory`, as its model.
+
     Raises:
-        ConfigError: the file is missing, too large or not TOML.
+        ConfigError: the file is missing, too large or not TOML, or names code.
     """
+    settings = _read_toml(path)
+    if not trust and (code := names_code(settings)):
+        raise ConfigError(
+            f"The config file {path} names {code} as its model, and loading that runs its code; if you know where the file "
+            "comes from, pass --trust."
+        )
+    return settings
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MAX_CONFIG_BYTES:
             raise ConfigError(f"The config file {path} is larger than 1 MB; pass the config.toml of a run.")

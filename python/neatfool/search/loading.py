@@ -13,6 +13,7 @@ from neatfool.runs import (
     RunFolder,
     check_command,
     check_same,
+    load_model,
     read_count,
     read_rows,
     read_seconds,
@@ -141,7 +142,7 @@ def load_judge(folder: RunFolder, model: ModelConfig) -> Classifier:
             f"The run {folder.path} was judged by {folder.manifest.model}, which is no classifier that can be loaded; "
             "pass it as judge=... from Python."
         )
-    return model.load()
+    return load_model(folder, model)
 
 
 def chosen_classes(

@@ -22,6 +22,7 @@ from neatfool.runs import (
     check_same,
     continue_folder,
     describe,
+    load_model,
     read_settings,
     run_job,
 )
@@ -115,7 +116,7 @@ def resume_ascent(
     folder = RunFolder.of(source)
     check_command(folder, COMMAND)
     config = read_settings(folder, AscentConfig)
-    classifier = judge or config.model.load()
+    classifier = judge or load_model(folder, config.model)
     check_same(folder, classifier)
     with continue_folder(folder, COMMAND):
         if folder.has_checkpoint:

@@ -28,7 +28,7 @@ from neatfool.experiments.diversity.distances import (
 )
 from neatfool.experiments.diversity.permutation import mantel, same_class_test
 from neatfool.experiments.diversity.result import Correlation, DiversityResult
-from neatfool.runs import RunFolder, StopRequestedError, check_same
+from neatfool.runs import RunFolder, StopRequestedError, check_same, load_model
 from neatfool.search import Archive, Lineage, Neat, Run, load_search
 from neatfool.shared.progress import OnProgress, Progress, Stop
 
@@ -61,8 +61,10 @@ def load_common_classifier(runs: Sequence[Source], *, device: str = "auto") -> C
     first = runs[0]
     if isinstance(first, Run) and isinstance(first.judge, Classifier):
         return first.judge
-    config = first.config if isinstance(first, Run) else load_search(RunFolder.of(first))[0]
-    return config.model.model_copy(update={"device": device}).load()
+    if isinstance(first, Run):
+        return first.config.model.model_copy(update={"device": device}).load()
+    folder = RunFolder.of(first)
+    return load_model(folder, load_search(folder)[0].model.model_copy(update={"device": device}))
 
 
 def diversity(

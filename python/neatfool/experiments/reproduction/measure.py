@@ -17,7 +17,16 @@ from neatfool.experiments.reproduction.result import Reproduction, Row
 from neatfool.experiments.reproduction.rows import EXPERIMENTS, Context
 from neatfool.experiments.reproduction.settings import COMMAND, SCALES, ReproductionConfig
 from neatfool.models import ModelConfig
-from neatfool.runs import RunFolder, begin_folder, check_command, continue_folder, describe, read_settings, run_job
+from neatfool.runs import (
+    RunFolder,
+    begin_folder,
+    check_command,
+    check_trust,
+    continue_folder,
+    describe,
+    read_settings,
+    run_job,
+)
 from neatfool.shared.progress import OnProgress, Progress, Stop
 
 
@@ -102,6 +111,8 @@ def resume_reproduction(
     folder = RunFolder.of(source)
     with continue_folder(folder, COMMAND):
         config = read_settings(folder, ReproductionConfig)
+        for model in (config.model, config.other):
+            check_trust(folder, model)
         wanted = tuple(sorted({*config.rows, *rows}))
         if wanted != config.rows:
             folder.update_config(rows=wanted)
@@ -117,6 +128,7 @@ class _Reproduction:
         self.seconds = 0.0
         self._config = config
         self._out = folder.path
+        self._trusted = folder.trusted
         self._rows: dict[int, Row] = {row.row: row for row in _read_rows(folder)} if folder.has_checkpoint else {}
         self._task = "reproducing"
 
@@ -138,7 +150,7 @@ class _Reproduction:
         self._task = f"row {number}: {experiment}"
         progress(self.progress())
         begin = time.perf_counter()
-        outcome = make(Context(self._config, self._out, self._task, progress, stop))
+        outcome = make(Context(self._config, self._out, self._trusted, self._task, progress, stop))
         spent = round(time.perf_counter() - begin, 3)
         self._rows[number] = Row(number, experiment, paper, seconds=spent, **outcome._asdict())
         if self.folder:

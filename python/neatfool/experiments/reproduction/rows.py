@@ -55,6 +55,7 @@ class Context:
 
     config: ReproductionConfig
     out: Path
+    trusted: bool
     row: str
     progress: OnProgress
     stop: Stop
@@ -91,7 +92,8 @@ def _evolve(context: Context, name: str, preset: str | None, **changes: Any) -> 
     if amount.batch:
         settings |= {"start": amount.batch, "batch": amount.batch}
     if RunFolder.exists(path):
-        run = resume(path, generations=settings["generations"], progress=context.tell(name), stop=context.stop)
+        folder = RunFolder.open(path, trust=context.trusted)
+        run = resume(folder, generations=settings["generations"], progress=context.tell(name), stop=context.stop)
     else:
         config = build_config(PRESETS[preset] if preset else {}, settings)
         run = evolve(config=config, out=path, progress=context.tell(name), stop=context.stop)
@@ -210,7 +212,8 @@ def _transferred(context: Context, runs: list[Run], targets: list[Classifier], s
 def _retrained(context: Context, settings: RetrainSettings) -> tuple[dict[str, Any], str]:
     path, told = context.out / "row-7-8", context.tell("retraining")
     if RunFolder.exists(path):
-        result = resume_retrain(path, progress=told, stop=context.stop)
+        folder = RunFolder.open(path, trust=context.trusted)
+        result = resume_retrain(folder, progress=told, stop=context.stop)
     else:
         result = retrain(
             context.config.model.load(),

@@ -15,6 +15,7 @@ from neatfool.runs import (
     check_same,
     continue_folder,
     describe,
+    load_model,
     run_job,
 )
 from neatfool.shared.progress import OnProgress, Stop
@@ -92,7 +93,7 @@ def resume_retrain(
     """
     folder = RunFolder.of(source)
     config = read_retrain_config(folder)
-    classifier = judge or config.model.load()
+    classifier = judge or load_model(folder, config.model)
     check_same(folder, classifier)
     with continue_folder(folder, COMMAND):
         job = Retraining(classifier, config)

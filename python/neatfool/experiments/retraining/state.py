@@ -21,7 +21,7 @@ from neatfool.classifiers.state_dict import load_weights, read_weights
 from neatfool.errors import RunError
 from neatfool.experiments.retraining.fooling import Evolved
 from neatfool.experiments.retraining.settings import read_retrain_config
-from neatfool.runs import RunFolder, check_same, expect, read_count
+from neatfool.runs import RunFolder, check_same, expect, load_model, read_count
 from neatfool.runs.checkpoint import load, save
 from neatfool.training import save_classifier
 
@@ -124,7 +124,7 @@ def load_last_network(folder: RunFolder) -> Classifier:
         ModelError: it cannot be loaded.
         RunError: the folder is no run of `retrain`, or is damaged.
     """
-    first = read_retrain_config(folder).model.load()
+    first = load_model(folder, read_retrain_config(folder).model)
     check_same(folder, first)
     return read_network(folder, max(rounds_done(folder) - 1, 0), first)
 

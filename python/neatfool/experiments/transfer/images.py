@@ -17,7 +17,7 @@ from neatfool.errors import DataError, ModelError, NeatfoolError
 from neatfool.experiments.retraining.settings import COMMAND as RETRAIN
 from neatfool.experiments.retraining.state import load_last_network
 from neatfool.models import ModelConfig
-from neatfool.runs import RunFolder, check_same, read_elites
+from neatfool.runs import RunFolder, check_same, load_model, read_elites
 from neatfool.search import Run
 from neatfool.shared.pixels import read_picture
 from neatfool.shared.settings import check_settings
@@ -158,7 +158,7 @@ def _load_source(folder: RunFolder) -> Classifier | None:
     try:
         if folder.manifest.command == RETRAIN:
             return load_last_network(folder)
-        classifier = check_settings(ModelConfig, folder.config.get("model", {})).load()
+        classifier = load_model(folder, check_settings(ModelConfig, folder.config.get("model", {})))
         check_same(folder, classifier)
     except NeatfoolError as error:
         log.warning("%s: its own classifier cannot be loaded, so there is no agreement with it: %s", folder.path, error)
