@@ -37,8 +37,9 @@ def genome(outputs: dict[int, str], hidden: dict[int, str], weights: dict[tuple[
 
 
 def population(*genomes: dict, side: int = SIDE, coordinates: str = "unit") -> CppnPopulation:
-    start = nf.Cppn(coordinates=coordinates).start(1, shape=(genomes[0]["outputs"], side, side), seed=0)
-    return start.relatives(_core.CppnGenomes.from_json([json.dumps(one) for one in genomes]).arrays())
+    arrays = _core.CppnGenomes.from_json([json.dumps(one) for one in genomes]).arrays()
+    arrays["counters"] = np.array([1000, 1000], np.uint32)
+    return nf.Cppn(coordinates=coordinates).restore(arrays, shape=(genomes[0]["outputs"], side, side), seed=0)
 
 
 def drawn(*genomes: dict, **options) -> np.ndarray:

@@ -182,7 +182,7 @@ def test_the_device_reaches_every_row(digits, tmp_path):
         what="mnist", scale="smoke", data=str(digits), model=ModelConfig(device="cpu"), seed=0, rows=(6,)
     )
     seen: list[str] = []
-    context = Context(config, tmp_path, "row 6", lambda now: seen.append(now.task), lambda: False)
+    context = Context(config, tmp_path, False, "row 6", lambda now: seen.append(now.task), lambda: False)
     networks = mnist_networks(context)
     assert [str(network.device) for network in networks] == ["cpu"] * 3
     assert len(seen) == 3

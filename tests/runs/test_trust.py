@@ -93,9 +93,11 @@ def test_transfer_says_why_there_is_no_agreement(place, capsys, caplog):
 
 def test_a_config_file_asks_unless_the_model_is_named_beside_it(place, capsys):
     assert run([*EVOLVE, "--model", "vouched:make", "--out", "own"]) == 0
-    refused([*EVOLVE, "--config", "own/config.toml", "--out", "second"], capsys)
+    assert run([*EVOLVE, "--config", "own/config.toml", "--out", "again"]) == 0
+    shutil.copy("own/config.toml", "config.toml")
+    refused([*EVOLVE, "--config", "config.toml", "--out", "second"], capsys)
     for number, option in enumerate((["--trust"], ["--model", "vouched:make"])):
-        assert run([*EVOLVE, "--config", "own/config.toml", "--out", f"new-{number}", *option]) == 0
+        assert run([*EVOLVE, "--config", "config.toml", "--out", f"new-{number}", *option]) == 0
 
 
 def test_a_file_beside_the_run_stands_in_for_no_package(place, capsys):

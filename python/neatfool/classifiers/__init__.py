@@ -5,6 +5,7 @@ from neatfool.classifiers.backends import Backend, Precision
 from neatfool.classifiers.classifier import Classifier
 from neatfool.classifiers.identity import fingerprint, same_classifier
 from neatfool.classifiers.names import find_class, find_classes
+from neatfool.classifiers.trial import as_confidences
 
 __all__ = [
     "FOOLING_CLASS",
@@ -12,6 +13,7 @@ __all__ = [
     "Classifier",
     "Precision",
     "add_class",
+    "as_confidences",
     "find_class",
     "find_classes",
     "fingerprint",

@@ -18,7 +18,7 @@ from neatfool.classifiers.devices import default_chunk, find_device
 from neatfool.classifiers.layers import best_layout, last_layer
 from neatfool.classifiers.names import Classes, find_class, find_classes, settle_names
 from neatfool.classifiers.preprocessing import Crops, Interpolation, Outputs, Preprocessing, Size
-from neatfool.classifiers.trial import ask, check_finite, count_classes, trial_images
+from neatfool.classifiers.trial import as_confidences, ask, check_finite, count_classes, trial_images
 from neatfool.errors import ModelError
 
 Images = npt.NDArray[np.uint8] | Tensor
@@ -220,7 +220,7 @@ class Classifier:
             float32 (N, n_classes) in [0, 1]; every row sums to 1.
 
         Raises:
-            JudgeError: The module fails, or returns something else than it did when it was wrapped.
+            JudgeError: The module fails, or returns something else than in its trial.
             ValueError: The images have another shape or type.
         """
         size = self.chunk
@@ -238,7 +238,7 @@ class Classifier:
             float32 (N, n_classes) of all images together.
 
         Raises:
-            JudgeError: The module fails, or returns something else than it did when it was wrapped.
+            JudgeError: The module fails, or returns something else than in its trial.
             ValueError: The images have another shape or type, or there are too many in a chunk.
         """
         parts: list[Tensor] = []
@@ -252,7 +252,8 @@ class Classifier:
                 parts.append(self._chunk_confidences(block)[: len(images)])
                 if copied:
                     copied.synchronize()
-            return _stack(parts, self.n_classes)
+            scores = _stack(parts, self.n_classes)
+        return as_confidences(scores, (len(scores), self.n_classes), name=self.name)
 
     def features(self, images: Images) -> npt.NDArray[np.float32]:
         """Penultimate activations: what enters the last linear layer (or 1x1 convolution, averaged over space).
@@ -309,7 +310,7 @@ class Classifier:
             a module that returns probabilities, their logarithms.
 
         Raises:
-            JudgeError: The module fails, or returns something else than it did when it was wrapped.
+            JudgeError: The module fails, or returns something else than in its trial.
             ValueError: `x` has another shape or is not of a floating-point type.
         """
         if not x.is_floating_point():

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -11,6 +12,9 @@ from neatfool.classifiers.backends import Backend, Forward, Precision
 from neatfool.classifiers.preprocessing import Preprocessing
 from neatfool.errors import JudgeError, ModelError
 from neatfool.shared.text import reason
+
+_ROUNDING = 1e-4
+"""Confidences may leave [0, 1] by this, in 16 bits and in sums."""
 
 
 def trial_images(count: int, preprocessing: Preprocessing, device: torch.device) -> Tensor:
@@ -45,6 +49,7 @@ def count_classes(
     fault = _outputs_fault(outputs, len(images))
     if fault or not isinstance(outputs, Tensor):
         raise ModelError(f"{name} {fault}; wrap the module so that it returns the logits alone, one per class.")
+    outputs = outputs.detach()
     if outputs.shape[1] < 2:
         raise ModelError(f"{name} returns one number per image; it takes at least two classes to be fooled.")
     if not bool(outputs.isfinite().all()):
@@ -76,6 +81,30 @@ def ask(forward: Forward, pixels: Tensor, *, name: str, n_classes: int) -> Tenso
     return outputs
 
 
+def as_confidences(scores: object, shape: tuple[int, int], *, name: str) -> NDArray[np.float32]:
+    """What a judge returned as confidences, float32 (images, classes) in [0, 1].
+
+    Raises:
+        JudgeError: It has another shape, or holds something else; NaN would win every comparison and hold a cell for good.
+    """
+    if not isinstance(scores, np.ndarray) or scores.shape != shape or scores.dtype.kind not in "fiub":
+        returned = f"shape {scores.shape}" if isinstance(scores, np.ndarray) else f"a {type(scores).__name__}"
+        raise JudgeError(f"{name} returned {returned} for {shape[0]} images instead of {shape}; mend the model.")
+    scores = scores.astype(np.float32, copy=False)
+    if not np.isfinite(scores).all():
+        image = int(np.flatnonzero(~np.isfinite(scores).all(1))[0])
+        raise JudgeError(
+            f"{name} returned infinite or undefined numbers, first for image {image} of {shape[0]}; check its weights, its "
+            "normalisation and, in 16 bits, its --precision."
+        )
+    outside = scores[(scores < -_ROUNDING) | (scores > 1 + _ROUNDING)]
+    if len(outside):
+        raise JudgeError(
+            f"{name} returned the confidence {outside[0]:.6g}; return confidences in [0, 1], as of a softmax."
+        )
+    return scores
+
+
 def check_finite(forward: Forward, images: Tensor, *, name: str, backend: Backend, precision: Precision) -> None:
     """Runs images through a network the way it will be run.
 
@@ -83,7 +112,7 @@ def check_finite(forward: Forward, images: Tensor, *, name: str, backend: Backen
         ModelError: Some output is infinite or undefined.
     """
     with torch.inference_mode():
-        outputs = forward(images)
+        outputs = forward(images).detach()
     if bool(outputs.isfinite().all()):
         return
     if precision == "float32":

@@ -17,7 +17,7 @@ from neatfool.runs.job import (
     run_job,
 )
 from neatfool.runs.manifest import COMMAND_LINE_LIMIT, SCHEMA_VERSION, Manifest
-from neatfool.runs.trust import names_code
+from neatfool.runs.trust import is_own, names_code
 
 __all__ = [
     "COMMAND_LINE_LIMIT",
@@ -37,6 +37,7 @@ __all__ = [
     "describe",
     "elite_arrays",
     "expect",
+    "is_own",
     "load_model",
     "names_code",
     "read_count",

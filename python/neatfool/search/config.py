@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, SkipValidation, fi
 from neatfool.encodings import ENCODINGS, Cppn, Encoding
 from neatfool.errors import ConfigError
 from neatfool.models import ModelConfig
-from neatfool.runs import names_code
+from neatfool.runs import is_own, names_code
 from neatfool.search.objective import OBJECTIVES, Confidence, Objective
 from neatfool.search.search import check_fit
 from neatfool.search.strategies import MapElites
@@ -69,13 +69,14 @@ def read_config(path: Path, *, trust: bool = True) -> dict[str, Any]:
 
     Args:
         path: the file.
-        trust: whether it may name code, `package.module:factory`, as its model.
+        trust: whether it may name code, `package.module:factory`, as its model; that of a run made here always may.
 
     Raises:
         ConfigError: the file is missing, too large or not TOML, or names code.
     """
     settings = _read_toml(path)
-    if not trust and (code := names_code(settings)):
+    code = names_code(settings)
+    if code and not trust and not is_own(path.parent, settings):
         raise ConfigError(
             f"The config file {path} names {code} as its model, and loading that runs its code; if you know where the file "
             "comes from, pass --trust."

@@ -9,16 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from neatfool.classifiers import as_confidences
 from neatfool.encodings import Population, Shape
 from neatfool.errors import JudgeError
 from neatfool.search.judge import Confidences, Images, Judge, StreamingJudge
 from neatfool.shared.text import reason
 
 _DRAWN_BYTES = 2**20
-_ROUNDING = 1e-4
-"""Confidences may leave [0, 1] by this, in 16 bits and in sums."""
 
 
 @dataclass
@@ -119,29 +117,9 @@ class Evaluator:
         self._drawer.shutdown()
 
 
-def check_confidences(scores: NDArray[np.floating], judge: Judge, count: int) -> Confidences:
-    """Confidences as the search takes them, float32 (count, classes) in [0, 1].
-
-    Raises:
-        JudgeError: they have another shape, or are no such numbers; NaN would win every comparison and hold a cell for good.
-    """
-    wanted = (count, len(judge.class_names))
-    if not isinstance(scores, np.ndarray) or scores.shape != wanted:
-        returned = f"shape {scores.shape}" if isinstance(scores, np.ndarray) else f"a {type(scores).__name__}"
-        raise JudgeError(f"{judge.name} returned {returned} for {count} images instead of {wanted}; mend the model.")
-    scores = scores.astype(np.float32, copy=False)
-    if not np.isfinite(scores).all():
-        image = int(np.flatnonzero(~np.isfinite(scores).all(1))[0])
-        raise JudgeError(
-            f"{judge.name} returned infinite or undefined numbers, first for image {image} of {count}; check its weights, "
-            "its normalisation and, in 16 bits, its --precision."
-        )
-    outside = scores[(scores < -_ROUNDING) | (scores > 1 + _ROUNDING)]
-    if len(outside):
-        raise JudgeError(
-            f"{judge.name} returned the confidence {outside[0]:.6g}; return confidences in [0, 1], such as a softmax."
-        )
-    return scores
+def check_confidences(scores: object, judge: Judge, count: int) -> Confidences:
+    """What a judge returned for so many images, once it is known to be confidences; see `as_confidences`."""
+    return as_confidences(scores, (count, len(judge.class_names)), name=judge.name)
 
 
 class _Streamed:

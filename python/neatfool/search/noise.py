@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from neatfool.errors import ModelError
+from neatfool.encodings import Shape
+from neatfool.errors import JudgeError, ModelError
 from neatfool.search.evaluate import check_confidences
-from neatfool.search.judge import Images, Judge
+from neatfool.search.judge import Images, Judge, StreamingJudge
 from neatfool.shared.text import percent
 
 TOLERANCE = 1e-3
@@ -20,12 +21,16 @@ def check_repeats(judge: Judge) -> None:
     """Shows a judge two batches twice, mixed up and in another order the second time.
 
     Raises:
-        JudgeError: it failed, or returned something else than confidences.
-        ModelError: the confidences of an image differ by more than `TOLERANCE`.
+        ModelError: the confidences of an image differ by more than `TOLERANCE`, or it fails or returns no confidences.
     """
-    images = _trial_images(judge)
+    size = judge.chunk if isinstance(judge, StreamingJudge) else _BATCH
+    images = _trial_images(2 * size, judge.image_shape)
     order = np.concatenate([np.arange(0, len(images), 2), np.arange(1, len(images), 2)])[::-1]
-    difference = float(np.abs(_in_batches(judge, images)[order] - _in_batches(judge, images[order])).max())
+    try:
+        once, again = (_in_batches(judge, shown, size) for shown in (images, images[order]))
+    except JudgeError as error:
+        raise ModelError(str(error)) from error
+    difference = float(np.abs(once[order] - again).max())
     if difference > TOLERANCE:
         raise ModelError(
             f"{judge.name} is up to {percent(difference)} surer of the very same image when it is asked again with others: it "
@@ -56,14 +61,13 @@ def largest_difference(
     return float(np.abs(again[np.arange(len(classes)), classes] - confidence).max())
 
 
-def _in_batches(judge: Judge, images: Images) -> NDArray[np.float32]:
-    parts = [np.ascontiguousarray(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
+def _in_batches(judge: Judge, images: Images, size: int) -> NDArray[np.float32]:
+    parts = [np.ascontiguousarray(images[start : start + size]) for start in range(0, len(images), size)]
     return np.concatenate([check_confidences(judge.confidences(part), judge, len(part)) for part in parts])
 
 
-def _trial_images(judge: Judge) -> Images:
-    """Two batches of noise, from dim and faint to bright and strong: unlike each other, so that one leaks into another."""
-    rng = np.random.default_rng(0)
-    noise = rng.random((2 * _BATCH, *judge.image_shape))
-    reach = np.linspace(16, 255, 2 * _BATCH).reshape(-1, 1, 1, 1)
-    return (noise * reach).astype(np.uint8)
+def _trial_images(count: int, shape: Shape) -> Images:
+    """Noise, from dim and faint to bright and strong: images so unlike each other that one leaks into another."""
+    noise = np.random.default_rng(0).integers(0, 256, (count, *shape), np.uint8)
+    reach = np.linspace(16, 255, count).astype(np.uint16).reshape(-1, 1, 1, 1)
+    return (noise * reach // 255).astype(np.uint8)

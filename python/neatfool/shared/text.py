@@ -14,7 +14,10 @@ def percent(fraction: float) -> str:
 
 def reason(error: BaseException) -> str:
     """What an exception from a user's code says: its type and the first line of its text, shortened."""
-    text = str(error).strip().partition("\n")[0][:200]
+    try:
+        text = str(error).strip().partition("\n")[0][:200]
+    except Exception:  # it is the user's code that says it
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

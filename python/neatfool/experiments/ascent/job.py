@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neatfool.classifiers import Classifier
-from neatfool.errors import RunError
+from neatfool.errors import JudgeError, RunError
 from neatfool.experiments.ascent.fourier import Fourier
 from neatfool.experiments.ascent.regularisers import regularise
 from neatfool.experiments.ascent.result import THRESHOLDS, AscentResult
@@ -136,10 +136,16 @@ class Ascent:
         p = log_p.exp()
         objectives = {"logit": logits[rows, targets], "probability": p, "log-probability": log_p}
         objective = objectives[settings.objective]
-        (gradient,) = torch.autograd.grad(objective.sum(), seen)
-        self.evaluations += len(cells)
-
         confidence = p.detach().double().cpu().numpy()
+        gradient = torch.autograd.grad(objective.sum(), seen)[0] if logits.requires_grad else None
+        if gradient is None or not np.isfinite(confidence).all() or not bool(gradient.isfinite().all()):
+            fault = "does not depend on the image" if gradient is None else "is infinite or undefined"
+            raise JudgeError(
+                f"In step {self.generation + 1}, what {self.classifier.name} returned {fault}, so there is no gradient to "
+                "climb; mend the model.",
+                images=_bytes(seen.detach()),
+            )
+        self.evaluations += len(cells)
         self.confidence[cells] = confidence
         arrived = taken >= settings.steps
         if not settings.goes_on:
