@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ import neatfool.experiments.retraining
 import neatfool.report
 import neatfool.search  # noqa: F401 - before the first fork, for every child
 from neatfool.cli import run
-from neatfool.runs import RunFolder, job
+from neatfool.runs import RunFolder, job, manifest
 
 sys.path.append(str(Path(__file__).parents[1] / "experiments"))
 from digits import write_digits  # noqa: E402
@@ -50,6 +51,14 @@ EXPERIMENTS = {
 WORKERS = 2
 _GOLDEN = (5**0.5 - 1) / 2
 _TIMES = {"seconds", "evaluations_per_second", "profile", "classify_share", "created"}
+
+
+class _Clock(datetime):
+    """All runs were begun at the same time, which their pages show."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> _Clock:
+        return cls(2026, 1, 1, tzinfo=tz)
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,7 @@ def _work(
             if kills[name] >= most:
                 continue
             number = WORKERS * turn + worker
-            folder = place / f"{name.replace(' ', '-')}-{number}"
+            folder = place / f"{name.replace(' ', '-')}-{number}" / "run"
             killed, failure = _disturbed(command, folder, turn, number, wholes[name])
             kills[name] += killed
             if failure:
@@ -125,7 +134,8 @@ def _work(
 def _whole(command: list[str], folder: Path) -> Whole:
     moments = {}
     for often in (True, False):  # the last one's folder is what the others are compared with
-        out = folder.with_name(f"{folder.name}-{often}")
+        out = folder.with_name(f"{folder.name}-{often}") / "run"
+        out.parent.mkdir()
         begin = time.perf_counter()
         printed, counted = out.with_suffix(".json"), out.with_suffix(".moments")
         if code := _child([*command, "--json", "--out", str(out)], often=often, printed=printed, counted=counted):
@@ -136,7 +146,9 @@ def _whole(command: list[str], folder: Path) -> Whole:
 
 def _disturbed(command: list[str], folder: Path, turn: int, number: int, whole: Whole) -> tuple[int, str]:
     """Begins a run, kills it one to three times, lets it end; returns the kills and what is wrong, if anything."""
-    often, killed, left = turn % 2 == 1, 0, whole.moments[turn % 2 == 1]
+    often, killed = turn % 2 == 1, 0
+    left = whole.moments[often]
+    folder.parent.mkdir()
     for kill in range(1 + turn % 3):
         share = (3 * number + kill) * _GOLDEN % 1
         if (3 * turn + kill) % 4 == 3:
@@ -191,6 +203,7 @@ def _child(
             torch.set_num_threads(1)
             if often:
                 job.CHECKPOINT_SECONDS = 0
+            manifest.datetime = _Clock  # type: ignore[misc, attr-defined]
             moments = _die_at(moment)
             code = run(arguments)
             sys.stdout.flush()
@@ -231,13 +244,15 @@ def _content(folder: Path, printed: Path) -> dict[str, str]:
     for path in sorted(folder.rglob("*")):
         if path.is_dir() or path.name in (".lock", ".holder"):
             continue
-        data = _nameless(folder, path.read_bytes())
+        data = path.read_bytes()
+        if path.suffix not in (".html", ".png"):
+            data = _nameless(folder, data)
         if path.name == "metrics.jsonl":
             data = json.dumps([_timeless(json.loads(line)) for line in data.splitlines()]).encode()
         elif path.name == "manifest.json":
             data = json.dumps(_timeless(json.loads(data))).encode()
-        elif path.name == "state.safetensors":
-            data = _checkpoint(path)
+        elif path.suffix == ".safetensors":
+            data = _tensors(path)
         elif path.name == "reproduction.md":  # the column of seconds is the last but one
             data = re.sub(rb"[^|]+\|([^|]*\|)$", rb"\1", data, flags=re.MULTILINE)
         content[path.relative_to(folder).as_posix()] = hashlib.sha256(data).hexdigest()
@@ -254,8 +269,8 @@ def _timeless(value: Any) -> Any:
     return [_timeless(one) for one in value] if isinstance(value, list) else value
 
 
-def _checkpoint(path: Path) -> bytes:
-    """A checkpoint's arrays and metadata, in order; the rows of a reproduction are JSON and have seconds too."""
+def _tensors(path: Path) -> bytes:
+    """Arrays and metadata in an order of their own; in a checkpoint the rows of a reproduction are JSON and have seconds too."""
     with safe_open(path, "numpy") as file:
         arrays = {key: hashlib.sha256(file.get_tensor(key).tobytes()).hexdigest() for key in sorted(file.keys())}
         metadata = _timeless(file.metadata())
