@@ -32,7 +32,7 @@ from neatfool.cli import run
 from neatfool.runs import RunFolder, job, manifest
 
 sys.path.append(str(Path(__file__).parents[1] / "experiments"))
-from digits import write_digits  # noqa: E402
+from digits import write_digits
 
 _LENET = ["--model", "lenet-mnist", "--quiet"]
 _DIRECT = ["--encoding", "direct", "--generations", "30", "--batch", "50"]
@@ -270,7 +270,7 @@ def _timeless(value: Any) -> Any:
 
 
 def _tensors(path: Path) -> bytes:
-    """Arrays and metadata in an order of their own; in a checkpoint the rows of a reproduction are JSON and have seconds too."""
+    """Arrays and metadata, in order; the rows of a reproduction are JSON in its metadata and have seconds too."""
     with safe_open(path, "numpy") as file:
         arrays = {key: hashlib.sha256(file.get_tensor(key).tobytes()).hexdigest() for key in sorted(file.keys())}
         metadata = _timeless(file.metadata())
