@@ -49,6 +49,8 @@ EXPERIMENTS = {
     "reproduce": ["reproduce", "mnist", "--quiet", "--scale", "smoke", "--rows", "1,2", "--data", "DIGITS"],
 }
 WORKERS = 2
+FIRST = 8
+"""The moment at which a run folder is about to be whole, but nothing is in it yet."""
 _GOLDEN = (5**0.5 - 1) / 2
 _TIMES = {"seconds", "evaluations_per_second", "profile", "classify_share", "created"}
 
@@ -74,7 +76,8 @@ def torture(amount: int) -> Outcome:
     """Kills at least `amount` processes, as many of each command, evenly from a run's first write to its last.
 
     A run is named by its command and number, which say at which moments it is killed. Every other run writes a checkpoint
-    after every step. A moment is just before or after a rename or a sync; every fourth kill goes by the clock instead.
+    after every step. A moment is just before or after a rename or a sync; every fourth kill goes by the clock instead, and
+    every fourth run is first killed while it has a folder and hardly a checkpoint.
     """
     with tempfile.TemporaryDirectory() as name:
         place = Path(name).resolve()
@@ -154,7 +157,8 @@ def _disturbed(command: list[str], folder: Path, turn: int, number: int, whole: 
         if (3 * turn + kill) % 4 == 3:
             code = _child(_next(command, folder), often=often, after=share * whole.seconds)
         else:
-            moment = int(share * left)
+            early = kill == 0 and turn % 4 == 2
+            moment = FIRST + WORKERS * (turn // 4) + number % WORKERS if early else int(share * left)
             code = _child(_next(command, folder), often=often, moment=moment)
             left = max(4, left - moment)
         if code not in (0, -signal.SIGKILL):
