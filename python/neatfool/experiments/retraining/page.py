@@ -28,7 +28,6 @@ _NUMBERS = (
     "fooling_images",
     "training_share",
     "evaluations",
-    "seconds",
 )
 """What is shown of every line of the metrics."""
 
@@ -52,9 +51,8 @@ def write_rounds(folder: RunFolder, *, png: Path, html: Path) -> None:
     names = [folder.manifest.class_names[index] for index in shown]
     networks = [_network(folder, number, shown, row) for number, row in enumerate(rows)]
     title = f"{folder.manifest.model}, retrained against its fooling images"
-    spent = sum(row["seconds"] for row in rows)
     facts = f"{setting_name(folder.config, 'encoding')} · seed {folder.config['seed']} · "
-    facts += f"{rows[-1]['evaluations']:,} evaluations · {spent:,.0f} s"
+    facts += f"{rows[-1]['evaluations']:,} evaluations"
     drawn = measures(rows)
     figure = draw_networks(networks, names, drawn)
     write_figure(figure, png, title=title, subtitle=facts)
