@@ -280,8 +280,16 @@ def test_truth_values_that_are_neither_are_refused(run: RunFolder) -> None:
 def test_small_files_that_would_draw_too_large_pictures_are_refused(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", image_shape=(3, 8192, 8192), class_names=[str(n) for n in range(30)])
     run.save_checkpoint(archive(list(range(30)), [0.5] * 30, list(range(30))), {})
-    with pytest.raises(RunError, match=r"The 30 images of .* more than the 4,294,967,296"):
+    with pytest.raises(RunError, match=r"The 30 images of .* more than the 1,073,741,824"):
         run.elites()
+
+
+@pytest.mark.parametrize("values", [[0.5, 1.5], [-0.1, 0.5], [0.5, np.nan]])
+def test_numbers_out_of_range_or_undefined_are_refused(values: list[float]) -> None:
+    arrays = {"confidence": np.array(values, np.float32)}
+    with pytest.raises(RunError, match="the array 'confidence' holds .* not numbers from 0 to 1"):
+        expect(arrays, "confidence", np.float32, within=(0, 1))
+    assert len(expect({"none": np.zeros(0, np.float32)}, "none", np.float32, within=(0, 1))) == 0
 
 
 def test_expect_names_file_and_array() -> None:

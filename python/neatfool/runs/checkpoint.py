@@ -67,6 +67,7 @@ def expect(
     shape_prefix: tuple[int | None, ...] = (),
     *,
     ndim: int | None = None,
+    within: tuple[float, float] | None = None,
     source: str | Path = "checkpoint/state.safetensors",
 ) -> npt.NDArray[Any]:
     """The array ``name``, once its type and leading dimensions are what they should be.
@@ -77,10 +78,11 @@ def expect(
         dtype: the type it must have.
         shape_prefix: its leading dimensions; None stands for any length.
         ndim: its number of dimensions; None for any that the prefix allows.
+        within: the lowest and the highest number it may hold; None for any, and for no numbers too.
         source: the file to name in errors.
 
     Raises:
-        RunError: the array is missing or differs.
+        RunError: the array is missing or differs, or a number in it is out of range or undefined.
     """
     if name not in arrays:
         raise RunError(f"{source} lacks the array {name!r}; the checkpoint is incomplete.")
@@ -94,4 +96,9 @@ def expect(
         lengths = ["?" if wanted is None else str(wanted) for wanted in shape_prefix]
         lengths += ["..."] if ndim is None else ["?"] * (ndim - len(lengths))
         raise RunError(f"{source}: the array {name!r} has shape {array.shape}, not ({', '.join(lengths)}).")
+    if within and array.size and not (within[0] <= array.min() and array.max() <= within[1]):
+        raise RunError(
+            f"{source}: the array {name!r} holds {array.min()} to {array.max()}, not numbers from {within[0]:g} to "
+            f"{within[1]:g}; the checkpoint is damaged."
+        )
     return array

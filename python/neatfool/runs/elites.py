@@ -19,7 +19,7 @@ from neatfool.shared.pixels import as_pixels
 if TYPE_CHECKING:
     from neatfool.runs.folder import RunFolder
 
-PICTURES_LIMIT = 4096 * MIB
+PICTURES_LIMIT = 1024 * MIB
 """Bytes of all pictures together: a few genes draw as large a picture as a manifest says."""
 
 _ROUNDING = 1e-4
@@ -172,6 +172,8 @@ def read_elites(folder: RunFolder) -> Elites:
     filled = (confidence >= 0) & (ids >= 0)
     if not ((classes >= 0) & (classes < len(names))).all() or len(np.unique(classes)) < cells:
         raise RunError(f"{source}: 'archive.classes' has a class twice or out of range.")
+    if (generation < 0).any():
+        raise RunError(f"{source}: 'archive.generation' is negative for a class; the checkpoint is damaged.")
     if not (confidence <= 1 + _ROUNDING).all():
         raise RunError(f"{source}: 'archive.confidence' is {confidence.max()} for a class; the checkpoint is damaged.")
     if (size := cells * math.prod(folder.manifest.image_shape)) > PICTURES_LIMIT:
@@ -215,7 +217,8 @@ def _stored(folder: RunFolder, arrays: checkpoint.Arrays) -> dict[int, NDArray[n
     if "archive.changing" not in arrays:
         return {}
     source = folder.path / checkpoint.STATE
-    changing = checkpoint.expect(arrays, "archive.changing", np.int64, (None,), ndim=1, source=source)
+    classes = (0, len(folder.manifest.class_names) - 1)
+    changing = checkpoint.expect(arrays, "archive.changing", np.int64, (None,), ndim=1, within=classes, source=source)
     shape = (len(changing), *folder.manifest.image_shape)
     pictures = checkpoint.expect(arrays, "archive.pictures", np.uint8, shape, ndim=4, source=source)
     return dict(zip(changing.tolist(), pictures, strict=True))

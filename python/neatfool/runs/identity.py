@@ -64,6 +64,11 @@ def check_same(folder: RunFolder, judge: Any) -> None:
         if not same:
             raise RunError(f"The run {folder.path} was judged by {manifest.model}, not by {judge.name}; pass that.")
         return
+    if tuple(judge.image_shape) != manifest.image_shape:
+        raise RunError(
+            f"The run {folder.path} has images of shape {manifest.image_shape}, but {judge.name} takes {judge.image_shape}; "
+            "pass the classifier it was made against."
+        )
     if judge.weights_hash() != manifest.weights_hash:
         raise RunError(
             f"The run {folder.path} was made against other weights of {manifest.model}; put back the weights it was "

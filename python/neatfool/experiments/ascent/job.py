@@ -31,6 +31,9 @@ from neatfool.shared.progress import OnProgress, Progress, Stop
 
 Metrics = dict[str, Any]
 
+_MOST_STEPS = 10**12
+_FINITE = (-1e30, 1e30)
+
 
 class Ascent:
     """An ascent between two steps; a `Job`. A class is addressed by its cell, its position in the settings' classes."""
@@ -272,20 +275,30 @@ class Ascent:
         cells = len(ascent.classes)
         ascent.generation = read_count(folder, metadata, "generation")
         ascent.evaluations = read_count(folder, metadata, "evaluations")
-        confidence = expect(arrays, "archive.confidence", np.float32, (cells,), ndim=1)
+        steps = (-1, _MOST_STEPS)
+        confidence = expect(arrays, "archive.confidence", np.float32, (cells,), ndim=1, within=(-1, 1.001))
         ascent.begun = int((confidence >= 0).sum())
         ascent.confidence = confidence.clip(0)
-        ascent.steps = expect(arrays, "archive.generation", np.int64, (cells,), ndim=1)
+        ascent.steps = expect(arrays, "archive.generation", np.int64, (cells,), ndim=1, within=(0, _MOST_STEPS))
         ascent.finished = expect(arrays, "ascent.finished", np.bool_, (cells,), ndim=1)
-        ascent.threshold_steps = expect(arrays, "ascent.threshold_steps", np.int64, (cells, len(THRESHOLDS)), ndim=2)
+        ascent.threshold_steps = expect(
+            arrays, "ascent.threshold_steps", np.int64, (cells, len(THRESHOLDS)), ndim=2, within=steps
+        )
         ascent.climbing = expect(arrays, "ascent.climbing", np.int64, (None,), ndim=1)
-        if not np.array_equal(np.sort(ascent.climbing), np.flatnonzero(~ascent.finished[: ascent.begun])):
+        begun = np.arange(cells) < ascent.begun
+        if not (
+            np.array_equal(expect(arrays, "archive.classes", np.int64, (cells,), ndim=1), ascent.classes)
+            and np.array_equal(expect(arrays, "archive.id", np.int64, (cells,)), np.where(begun, np.arange(cells), -1))
+            and np.array_equal(confidence >= 0, begun)
+            and np.array_equal(np.sort(ascent.climbing), np.flatnonzero(~ascent.finished & begun))
+            and not (ascent.finished & ~begun).any()
+        ):
             raise RunError(f"The checkpoint of {folder.path} contradicts itself about what is finished; it is damaged.")
         count = len(ascent.climbing)
-        pixels = expect(arrays, "ascent.pixels", np.float32, (count, *shape), ndim=4)
+        pixels = expect(arrays, "ascent.pixels", np.float32, (count, *shape), ndim=4, within=_FINITE)
         ascent.pixels = torch.from_numpy(pixels).to(classifier.device)
         if ascent.moments is not None:
-            stored = expect(arrays, "ascent.moments", np.float32, (count, *ascent.moments.shape[1:]))
+            stored = expect(arrays, "ascent.moments", np.float32, (count, *ascent.moments.shape[1:]), within=_FINITE)
             ascent.moments = torch.from_numpy(stored).to(classifier.device)
         ascent.images[: ascent.begun] = read_elites(folder).pixels()
         for cell, index in enumerate(ascent.classes[: ascent.begun]):

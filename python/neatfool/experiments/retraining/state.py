@@ -76,16 +76,17 @@ def read_judged(folder: RunFolder, number: int) -> dict[str, Evolved]:
             continue
         images = _images(arrays, f"{prefix}images", folder)
         count = len(images)
-        elites = expect(arrays, f"{prefix}elites", np.int64, (None,), ndim=1, source=path)
-        if not len(elites) or elites.min() < 0 or elites.max() >= count:
-            raise RunError(f"{path}: the array '{prefix}elites' points outside the images.")
+        classes = (0, len(folder.manifest.class_names) - 1)
+        elites = expect(arrays, f"{prefix}elites", np.int64, (None,), ndim=1, within=(0, count - 1), source=path)
+        if not len(elites):
+            raise RunError(f"{path} holds no elites; the run folder is damaged.")
         judged[encoding] = Evolved(
             images=images,
-            classes=expect(arrays, f"{prefix}classes", np.int64, (count,), ndim=1, source=path),
-            confidence=expect(arrays, f"{prefix}confidence", np.float32, (count,), ndim=1, source=path),
+            classes=expect(arrays, f"{prefix}classes", np.int64, (count,), ndim=1, within=classes, source=path),
+            confidence=expect(arrays, f"{prefix}confidence", np.float32, (count,), ndim=1, within=(0, 1.001), source=path),
             elites=elites,
             elite_confidence=expect(
-                arrays, f"{prefix}elite_confidence", np.float32, (len(elites),), ndim=1, source=path
+                arrays, f"{prefix}elite_confidence", np.float32, (len(elites),), ndim=1, within=(0, 1.001), source=path
             ),
         )
     if not judged:
