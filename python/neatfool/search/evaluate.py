@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -61,10 +61,8 @@ class Evaluator:
         self._drawer = ThreadPoolExecutor(1, thread_name_prefix="neatfool-draw")
         chunk = self._streaming.image_buffer()
         if self._streaming.draws_ahead:
-            self._chunks: Callable[[Population], Iterator[Images]] = self._ahead
             self._buffers = [chunk, self._streaming.image_buffer()]
         else:
-            self._chunks = self._in_turn
             self._buffers = [np.concatenate([chunk] * max(1, _DRAWN_BYTES // chunk.nbytes))]
 
     def __call__(self, genomes: Population) -> Confidences:
@@ -76,9 +74,11 @@ class Evaluator:
         Raises:
             JudgeError: the judge failed, or returned something else than confidences of this shape; with the images.
         """
+        # Chosen here: an evaluator that kept a method of its own would be a cycle, and its buffers would outlive it.
+        chunks = self._ahead if self._streaming.draws_ahead else self._in_turn
         with self._profile.stage("classify"):
             try:
-                scores = self._streaming.stream_confidences(self._chunks(genomes))
+                scores = self._streaming.stream_confidences(chunks(genomes))
                 return check_confidences(scores, self._judge, len(genomes))
             except JudgeError as error:
                 if error.images is None:
