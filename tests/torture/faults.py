@@ -109,7 +109,7 @@ def torture(amount: int) -> Outcome:
 
 def full_output(place: Place, folder: Path) -> str:
     ended = program([*place.evolve(folder), "--json"], ">/dev/full")
-    inspected = program(["inspect", str(place.whole), "--json"], ">/dev/full")
+    inspected = child(["inspect", str(place.whole), "--json"], lambda: os.dup2(os.open("/dev/full", os.O_WRONLY), 1))
     return told(ended, (1,), FULL) or told(inspected, (1,), FULL) or place.same(folder)
 
 
@@ -118,8 +118,8 @@ def closed_output(place: Place, folder: Path) -> str:
     ended = child([*place.evolve(folder), "--json"], lambda: sys.stdout.close())
     return (
         told(ended, (1,))
-        or told(program(["models", "--json"], ">&-"), (1,), said)
-        or told(program(["models", "--json"], "<&- >&- 2>&-"), (1,), "")
+        or told(program(["--version"], ">&-"), (1,), said)
+        or told(program(["--help"], "<&- >&- 2>&-"), (1,), "")
         or place.same(folder)
     )
 
@@ -131,8 +131,8 @@ def gone_reader(place: Place, folder: Path) -> str:
 
 def closed_errors(place: Place, folder: Path) -> str:
     ended = program(["inspect", str(place.whole), "--json"], "2>&-")
-    missing = program(["inspect", str(folder)], "2>&-")
-    return told(ended, (0,), "") or one_object(ended) or told(missing, (2,), "")
+    wrong = program(["inspekt"], "2>&-")
+    return told(ended, (0,), "") or one_object(ended) or told(wrong, (2,), "")
 
 
 def loud_model(place: Place, folder: Path) -> str:
@@ -249,7 +249,12 @@ def clock_set_back(place: Place, folder: Path) -> str:
 
 def current_directory_gone(place: Place, folder: Path) -> str:
     folder.mkdir()
-    ended = program(["inspect", str(place.whole), "--json"], "", before=f'cd "{folder}" && rmdir "{folder}" && ')
+
+    def leave() -> None:
+        os.chdir(folder)
+        folder.rmdir()
+
+    ended = child(["inspect", str(place.whole), "--json"], leave)
     return told(ended, (1,), "Error: The current directory: No such file or directory.\n")
 
 
