@@ -158,7 +158,7 @@ def _own_model(folder: Path, make: str, forward: str) -> str:
 
 def file_size_limit(place: Place, folder: Path) -> str:
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    limit = place.chance.choice([0, 100, 1000, 4096])
+    limit = place.chance.choice([1000, 2000, 4096])  # more than a sentence, which is written to a file here
     return place.disturbed(folder, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard)), (1, 2))
 
 
