@@ -82,6 +82,13 @@ def test_what_a_model_prints_is_no_part_of_the_result(workplace, capfd, bad_mann
     assert err == ("hello\n" if "hello" in bad_manners else "")
 
 
+@pytest.mark.parametrize("stderr", [Gone(), Full(), closed()])
+def test_a_run_outlives_the_terminal(workplace, capsys, monkeypatch, stderr):
+    monkeypatch.setattr(sys, "stderr", stderr)
+    assert run([*EVOLVE, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["generations"] == 1
+
+
 def test_an_error_of_the_system_is_one_sentence(workplace, capsys, monkeypatch):
     def fail(path):
         raise PermissionError(13, "Permission denied", str(path))

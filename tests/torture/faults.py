@@ -129,6 +129,15 @@ def gone_reader(place: Place, folder: Path) -> str:
     return told(ended, (1,), "")
 
 
+def gone_terminal(place: Place, folder: Path) -> str:
+    def hang_up() -> None:
+        os.dup2(broken_pipe(), 2)
+        signal.raise_signal(signal.SIGHUP)
+
+    ended = child(place.evolve(folder)[:-3] + place.evolve(folder)[-2:], partial(in_generation, 2, hang_up))
+    return told(ended, (130,)) or place.same(folder)
+
+
 def closed_errors(place: Place, folder: Path) -> str:
     ended = program(["inspect", str(place.whole), "--json"], "2>&-")
     wrong = program(["inspekt"], "2>&-")
@@ -354,6 +363,7 @@ CASES: tuple[Callable[[Place, Path], str], ...] = (
     full_output,
     closed_output,
     gone_reader,
+    gone_terminal,
     closed_errors,
     loud_model,
     model_that_closes_stdout,

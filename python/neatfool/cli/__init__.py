@@ -29,7 +29,7 @@ from neatfool.cli import (
     train,
     transfer,
 )
-from neatfool.cli.output import OutputError, checked_stdout, only_results, print_error
+from neatfool.cli.output import OutputError, checked_output, only_results, print_error
 from neatfool.errors import JudgeError, NeatfoolError
 
 app = Typer(
@@ -83,7 +83,7 @@ def run(arguments: list[str]) -> int:
     """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     try:
-        with checked_stdout():
+        with checked_output():
             _check_current_directory()
             code = app(arguments, standalone_mode=False)
     except (NeatfoolError, TyperException) as error:

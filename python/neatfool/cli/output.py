@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -37,15 +37,16 @@ class OutputError(Exception):
     """Stdout cannot be written; the cause is the OSError or ValueError that says why."""
 
 
-class _Stdout:
-    """Stdout, whose failures are told from those of other files."""
+class _Stderr:
+    """Stderr, where what nobody can read, as after a terminal was closed, ends nothing."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
         with self._own_failures():
-            return self._stream.write(text)
+            self._stream.write(text)
+        return len(text)
 
     def flush(self) -> None:
         with self._own_failures():
@@ -62,13 +63,24 @@ class _Stdout:
             # What is still buffered would fail once more when the interpreter exits.
             with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
                 os.dup2(nowhere.fileno(), self._stream.fileno())
-            raise OutputError(getattr(error, "strerror", None) or error) from error
+            self._failed(error)
+
+    def _failed(self, error: OSError | ValueError) -> None:
+        pass
+
+
+class _Stdout(_Stderr):
+    """Stdout, whose failures are told from those of other files."""
+
+    def _failed(self, error: OSError | ValueError) -> None:
+        raise OutputError(getattr(error, "strerror", None) or error) from error
 
 
 @contextmanager
-def checked_stdout() -> Iterator[None]:
-    """Whatever cannot be written to stdout, at the latest when this ends, raises OutputError."""
-    with redirect_stdout(cast(TextIO, _Stdout(sys.stdout))):
+def checked_output() -> Iterator[None]:
+    """Whatever cannot be written to stdout, at the latest when this ends, raises OutputError; stderr never fails."""
+    out, err = cast(TextIO, _Stdout(sys.stdout)), cast(TextIO, _Stderr(sys.stderr))
+    with redirect_stdout(out), redirect_stderr(err):
         try:
             yield
         except BaseException:
