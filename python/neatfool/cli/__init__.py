@@ -1,9 +1,11 @@
 """The command line: one module a command, each a thin call into the library."""
 
+import io
 import logging
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated
 
 from typer import Context, Exit, Option, Typer
@@ -27,7 +29,7 @@ from neatfool.cli import (
     train,
     transfer,
 )
-from neatfool.cli.output import print_error
+from neatfool.cli.output import OutputError, checked_output, only_results, print_error
 from neatfool.errors import JudgeError, NeatfoolError
 
 app = Typer(
@@ -53,7 +55,7 @@ COMMANDS = (
     report,
 )
 for module in COMMANDS:
-    app.command(module.__name__.rpartition(".")[2])(module.command)
+    app.command(module.__name__.rpartition(".")[2])(only_results()(module.command))
 
 
 @app.callback(invoke_without_command=True)
@@ -81,7 +83,9 @@ def run(arguments: list[str]) -> int:
     """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     try:
-        code = app(arguments, standalone_mode=False)
+        with checked_output():
+            _check_current_directory()
+            code = app(arguments, standalone_mode=False)
     except (NeatfoolError, TyperException) as error:
         message = error.format_message() if isinstance(error, TyperException) else str(error)
         if message:
@@ -90,17 +94,50 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        return 1
+    except OutputError as error:
+        # A reader that has read enough is no failure to speak of.
+        if not isinstance(error.__cause__, BrokenPipeError):
+            print_error(f"The output cannot be written ({error}).")
+        return EXIT_FAILED
+    except OSError as error:
+        print_error(_what_failed(error))
+        return EXIT_FAILED
     except Exception:
         traceback.print_exc()
         print("Error: neatfool failed unexpectedly; please report the lines above.", file=sys.stderr)
-        return 1
+        return EXIT_FAILED
     return code if isinstance(code, int) else 0
+
+
+def _check_current_directory() -> None:
+    """Raises OSError where it was deleted, with which torch ends the process."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "The current directory") from error
+
+
+def _what_failed(error: OSError) -> str:
+    place = "" if error.filename is None else f"{error.filename}: "
+    return f"{place}{error.strerror or error}."
+
+
+def _open_standard_files() -> None:
+    """Replaces those that were closed, lest files opened later get their numbers; writing to such a stdout fails."""
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open()  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open()  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
 
 
 def main() -> None:
     """The `neatfool` program."""
+    _open_standard_files()
+    # Names of classes may hold what the encoding of a terminal or of a pipe lacks.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     # On Linux torch's threads wait for each other by spinning for some milliseconds. Where something else wants a core, our own
     # drawing threads included, that slows a network down up to twenty times; a shorter wait costs little on an idle machine.
     if "OMP_WAIT_POLICY" not in os.environ:

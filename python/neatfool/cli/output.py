@@ -1,11 +1,12 @@
 """What the user sees: progress on stderr, results on stdout."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -32,9 +33,75 @@ _PLAIN_SECONDS = 5.0
 _LONGEST_ERROR = 1000
 
 
+class OutputError(Exception):
+    """Stdout cannot be written; the cause is the OSError or ValueError that says why."""
+
+
+class _Stderr:
+    """Stderr, where what nobody can read, as after a terminal was closed, ends nothing."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with self._own_failures():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._own_failures():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    @contextmanager
+    def _own_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            # What is still buffered would fail once more when the interpreter exits.
+            with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), self._stream.fileno())
+            self._failed(error)
+
+    def _failed(self, error: OSError | ValueError) -> None:
+        pass
+
+
+class _Stdout(_Stderr):
+    """Stdout, whose failures are told from those of other files."""
+
+    def _failed(self, error: OSError | ValueError) -> None:
+        raise OutputError(getattr(error, "strerror", None) or error) from error
+
+
+@contextmanager
+def checked_output() -> Iterator[None]:
+    """Whatever cannot be written to stdout, at the latest when this ends, raises OutputError; stderr never fails."""
+    out, err = cast(TextIO, _Stdout(sys.stdout)), cast(TextIO, _Stderr(sys.stderr))
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            yield
+        except BaseException:
+            with suppress(OutputError):
+                sys.stdout.flush()
+            raise
+        sys.stdout.flush()
+
+
+@contextmanager
+def only_results() -> Iterator[None]:
+    """Keeps stdout for `print_json` and `stdout`. What others print, a user's model say, goes to stderr."""
+    stdout.file = sys.stdout
+    # A copy, because a model may close it.
+    with os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace") as others, redirect_stdout(others):
+        yield
+
+
 def print_json(result: Mapping[str, Any]) -> None:
     """Prints one JSON object on stdout, strict JSON: what is no number would end here, with a ValueError."""
-    sys.stdout.write(to_json(result) + "\n")
+    stdout.file.write(to_json(result) + "\n")
 
 
 def print_error(message: str) -> None:
@@ -43,7 +110,9 @@ def print_error(message: str) -> None:
     if len(sentence) > _LONGEST_ERROR:
         half = _LONGEST_ERROR // 2
         sentence = f"{sentence[:half]} ... {sentence[-half:]}"
-    print(f"Error: {sentence}", file=sys.stderr)
+    # Where nobody can be told, the exit code still tells.
+    with suppress(OSError, ValueError):
+        print(f"Error: {sentence}", file=sys.stderr)
 
 
 def print_table(rows: Mapping[str, str], *, title: str) -> None:

@@ -40,6 +40,8 @@ FAILED_BATCH = "failed_batch.npy"
 
 # What `replacing` and safetensors call a file until it is whole.
 _UNFINISHED = re.compile(r"\..+\.tmp|\.tmp[A-Za-z0-9]{6}")
+# Beside the folders of which only the holder of the lock writes files, pages are written by whoever draws them.
+_UNFINISHED_BESIDE = re.compile("|".join(rf"\.{re.escape(name)}\.tmp" for name in (CONFIG, METRICS, FAILED_BATCH)))
 
 
 class RunFolder:
@@ -179,10 +181,11 @@ class RunFolder:
     def _remove_unfinished(self) -> None:
         """Removes the temporary files of writes that were killed; links are neither followed nor removed."""
         for folder in (self.path, self.path / "checkpoint", self.path / "images"):
+            unfinished = _UNFINISHED_BESIDE if folder == self.path else _UNFINISHED
             if folder.is_symlink() or not folder.is_dir():
                 continue
             for path in folder.iterdir():
-                if _UNFINISHED.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                if unfinished.fullmatch(path.name) and path.is_file() and not path.is_symlink():
                     path.unlink(missing_ok=True)
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:

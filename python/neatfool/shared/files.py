@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}.") from error
+        raise RunError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def parse_json(text: bytes | str) -> Any:
@@ -69,6 +69,9 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[Path]:
         if sync and not _WINDOWS:
             _sync(path.parent)
     except OSError as error:
+        # A full disk has room again.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise RunError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
@@ -81,7 +84,9 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"The folder {path} cannot be made ({error.strerror}); choose another --out.") from error
+        raise RunError(
+            f"The folder {path} cannot be made ({error.strerror or error}); choose another --out."
+        ) from error
 
 
 def write_json(path: Path, value: Any) -> None:
