@@ -287,7 +287,7 @@ def test_small_files_that_would_draw_too_large_pictures_are_refused(tmp_path: Pa
 @pytest.mark.parametrize("values", [[0.5, 1.5], [-0.1, 0.5], [0.5, np.nan]])
 def test_numbers_out_of_range_or_undefined_are_refused(values: list[float]) -> None:
     arrays = {"confidence": np.array(values, np.float32)}
-    with pytest.raises(RunError, match="the array 'confidence' holds .* not numbers from 0 to 1"):
+    with pytest.raises(RunError, match=r"the array 'confidence' holds .* not numbers from 0 to 1"):
         expect(arrays, "confidence", np.float32, within=(0, 1))
     assert len(expect({"none": np.zeros(0, np.float32)}, "none", np.float32, within=(0, 1))) == 0
 

@@ -83,7 +83,9 @@ def read_judged(folder: RunFolder, number: int) -> dict[str, Evolved]:
         judged[encoding] = Evolved(
             images=images,
             classes=expect(arrays, f"{prefix}classes", np.int64, (count,), ndim=1, within=classes, source=path),
-            confidence=expect(arrays, f"{prefix}confidence", np.float32, (count,), ndim=1, within=(0, 1.001), source=path),
+            confidence=expect(
+                arrays, f"{prefix}confidence", np.float32, (count,), ndim=1, within=(0, 1.001), source=path
+            ),
             elites=elites,
             elite_confidence=expect(
                 arrays, f"{prefix}elite_confidence", np.float32, (len(elites),), ndim=1, within=(0, 1.001), source=path
