@@ -436,7 +436,13 @@ def test_windows_which_syncs_no_folders_writes_all_the_same(tmp_path: Path, monk
 def test_what_killed_writes_left_is_removed_when_the_folder_is_next_held(run: RunFolder, tmp_path: Path) -> None:
     outside = tmp_path / "mine"
     outside.write_text("kept")
-    left = [run.path / ".config.toml.tmp", run.path / "checkpoint" / ".tmpAb3dE9", run.path / "images" / ".0.png.tmp"]
+    left = [
+        run.path / ".config.toml.tmp",
+        run.path / "checkpoint" / ".tmpAb3dE9",
+        run.path / "images" / ".0.png.tmp",
+        run.path / "weights" / ".round-1.safetensors.tmp",
+    ]
+    (run.path / "weights").mkdir()
     for path in left:
         path.write_bytes(b"half")
     link = run.path / "images" / ".1.png.tmp"

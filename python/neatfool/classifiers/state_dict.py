@@ -11,7 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from neatfool.errors import ModelError
+from neatfool.errors import ModelError, RunError
+from neatfool.shared.files import replacing
 
 StateDict = OrderedDict[str, Tensor]
 
@@ -113,14 +114,11 @@ def write_weights(path: str | os.PathLike[str], module: nn.Module, metadata: Map
     path = Path(path)
     check_weights_path(path)
     state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(save(state, dict(metadata)))
-        temporary.replace(path)
-    except OSError as error:
-        raise ModelError(f"Cannot write the weights {path} ({error.strerror}); choose another folder.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(save(state, dict(metadata)))
+    except RunError as error:
+        raise ModelError(f"The weights {str(error).rstrip('.')}; choose another folder.") from error
 
 
 def _read_safetensors(path: Path) -> tuple[StateDict, dict[str, str]]:

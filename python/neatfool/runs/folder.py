@@ -179,10 +179,13 @@ class RunFolder:
             lock.release()
 
     def _remove_unfinished(self) -> None:
-        """Removes the temporary files of writes that were killed; links are neither followed nor removed."""
-        for folder in (self.path, self.path / "checkpoint", self.path / "images"):
+        """Removes the temporary files of writes that were killed, also in folders of its own that are no runs themselves.
+
+        Links are neither followed nor removed.
+        """
+        for folder in (self.path, *self.path.iterdir()):
             unfinished = _UNFINISHED_BESIDE if folder == self.path else _UNFINISHED
-            if folder.is_symlink() or not folder.is_dir():
+            if not folder.is_dir() or (folder != self.path and (folder.is_symlink() or self.exists(folder))):
                 continue
             for path in folder.iterdir():
                 if unfinished.fullmatch(path.name) and path.is_file() and not path.is_symlink():
