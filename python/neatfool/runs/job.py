@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -51,7 +51,7 @@ class Job(Protocol):
             A line for `metrics.jsonl` with its `generation`, or None.
 
         Raises:
-            JudgeError: the classifier failed; the job is as it was before the step.
+            JudgeError: the classifier failed; the job is resumed from its last checkpoint.
             StopRequestedError: `stop` said so.
         """
 
@@ -79,7 +79,7 @@ def run_job(
         stop: asked before every step; True ends the job there, to be resumed.
 
     Raises:
-        JudgeError: the classifier failed in the middle. What was done before is kept, and so are the images it failed on.
+        JudgeError: the classifier failed in the middle. The last checkpoint is kept, and so are the images it failed on.
         RunError: the folder cannot be written.
     """
     tell, asked_to_stop = progress or silent, stop or never
@@ -94,9 +94,6 @@ def run_job(
         except StopRequestedError:
             break
         except JudgeError as error:
-            if unsaved and job.folder:
-                with suppress(JudgeError):  # from a job that has images judged to be saved
-                    _save(job, job.folder)
             raise _with_places(error, job.folder) from error
         now, unsaved = time.perf_counter(), True
         job.seconds = before + now - begin
@@ -118,10 +115,11 @@ def _with_places(error: JudgeError, folder: RunFolder | None) -> JudgeError:
     if folder is None or error.images is None:
         return error
     folder.save_failed_batch(error.images)
-    path = folder.path
+    path, metadata = folder.path, folder.load_checkpoint(())[1] if folder.has_checkpoint else {}
+    point = next((f"{unit} {metadata[unit]}" for unit in ("generation", "round") if unit in metadata), "the beginning")
     return JudgeError(
-        f"{error} That batch is in {path / FAILED_BATCH}, for numpy.load; what was done before is kept, and `neatfool resume "
-        f"{path}` goes on once it is mended."
+        f"{error} That batch is in {path / FAILED_BATCH}, for numpy.load; once it is mended, `neatfool resume {path}` goes on "
+        f"from the last checkpoint, {point}."
     )
 
 

@@ -65,7 +65,7 @@ def evolve(
 
     Raises:
         ConfigError: a setting is unknown or out of range.
-        JudgeError: the judge failed in the middle of the work, which is kept.
+        JudgeError: the judge failed in the middle; the last checkpoint is kept.
         ModelError: the classifier cannot be loaded or is no function of the image, or a class does not exist.
         RunError: the run folder cannot be written.
     """

@@ -76,8 +76,6 @@ class Ascent:
 
     def step(self, progress: OnProgress, stop: Stop) -> Metrics:
         """Takes a step with every image in the batch; see `Job.step`."""
-        # First: it may fail, and then nothing of the step may have happened.
-        self._judge_chunks()
         self._fill()
         self._climb()
         self._fill()
@@ -201,13 +199,10 @@ class Ascent:
                 self.folder.write_images(images, label=str(threshold), sync=True)
 
     def _leave(self, cells: NDArray[np.int64], looked: Tensor) -> None:
-        """Takes finished images out."""
+        """Takes finished images out; they are judged a chunk of the classifier at a time."""
         self.images[cells] = _bytes(looked)
         self.finished[cells] = True
         self._unjudged += cells.tolist()
-
-    def _judge_chunks(self) -> None:
-        """Judges finished images, as many as fill chunks of the classifier."""
         while len(self._unjudged) >= self.classifier.chunk:
             self._judge(self._unjudged[: self.classifier.chunk])
             del self._unjudged[: self.classifier.chunk]
