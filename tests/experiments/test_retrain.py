@@ -8,7 +8,7 @@ import pytest
 import torch
 from digits import write_digits
 from PIL import Image
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save
 from torch import nn
 
 from neatfool import Classifier, RunFolder, load_classifier
@@ -202,9 +202,12 @@ def test_another_network_cannot_resume(trained, data, tmp_path):
     retrain(trained, data, rounds=1, settings=TINY, out=tmp_path / "run")
     with pytest.raises(RunError, match="other weights"):
         resume_retrain(tmp_path / "run", judge=network(seed=9))
-    (tmp_path / "run" / "weights" / "round-1.safetensors").write_bytes(b"no")
-    with pytest.raises(ModelError):
-        resume_retrain(tmp_path / "run", judge=trained)
+    path = tmp_path / "run" / "weights" / "round-1.safetensors"
+    infinite = {name: np.full_like(values, -np.inf) for name, values in load_file(path).items()}
+    for content in (save(infinite), b"no"):
+        path.write_bytes(content)
+        with pytest.raises(ModelError):
+            resume_retrain(tmp_path / "run", judge=trained)
 
 
 def test_frozen_features_stay_bit_for_bit(data):

@@ -110,14 +110,14 @@ def read_network(folder: RunFolder, number: int, first: Classifier) -> Classifie
     """The network of a round, given the first of all.
 
     Raises:
-        ModelError: its weights are missing or damaged.
+        ModelError: its weights are missing or damaged, or give no finite numbers.
     """
     if number == 0:
         return first
     path = folder.file(weights_name(number))
     network = add_class(first, FOOLING_CLASS, seed=0)
     load_weights(network.module, read_weights(path)[0], str(path))
-    return network
+    return network.run_with()  # which tries it with these weights
 
 
 def load_last_network(folder: RunFolder) -> Classifier:
