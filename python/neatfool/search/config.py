@@ -44,7 +44,7 @@ class EvolveConfig(Settings):
     encoding: Annotated[SkipValidation[Encoding], BeforeValidator(ENCODINGS.parse), _PLAIN] = Cppn()
     strategy: Annotated[SkipValidation[StrategySettings], BeforeValidator(STRATEGIES.parse), _PLAIN] = MapElites()
     objective: Annotated[SkipValidation[Objective], BeforeValidator(OBJECTIVES.parse), _PLAIN] = Confidence()
-    generations: int = Field(default=200, ge=0, le=10_000_000)
+    generations: int = Field(default=200, ge=0, le=2_000_000)  # whose metrics.jsonl is as long as one may be
     start: int | None = Field(default=None, ge=1, le=1_000_000)
     batch: int | None = Field(default=None, ge=1, le=1_000_000)
     seed: int = Field(default=0, ge=0, lt=2**64)

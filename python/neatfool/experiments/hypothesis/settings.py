@@ -18,7 +18,7 @@ class HypothesisConfig(Settings):
     data: str
     runs: tuple[str, ...] = ()
     weights: str | None = None
-    generations: int = Field(default=100, ge=0, le=10_000_000)
+    generations: int = Field(default=100, ge=0, le=2_000_000)
     batch: int = Field(default=200, ge=1, le=1_000_000)
     seed: int = Field(default=0, ge=0, lt=2**64)
     temperature: float = Field(default=1.0, gt=0)
