@@ -187,7 +187,9 @@ def test_metrics_survive_an_unfinished_line(run: RunFolder) -> None:
     assert run.metrics() == [{"generation": 0}]
 
 
-@pytest.mark.parametrize("line", [b"{", b"[1]", b'{"a": NaN}', b"[" * 100_000, b"\xff", b'"' + b"9" * 5000])
+@pytest.mark.parametrize(
+    "line", [b"{", b"[1]", b'{"a": NaN}', b'{"a": 1e999}', b"[" * 100_000, b"\xff", b'"' + b"9" * 5000]
+)
 def test_metrics_name_the_broken_line(run: RunFolder, line: bytes) -> None:
     (run.path / "metrics.jsonl").write_bytes(b"{}\n" + line + b"\n{}\n")
     with pytest.raises(RunError, match=r"metrics\.jsonl, line 2"):

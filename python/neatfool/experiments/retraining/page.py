@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from neatfool.errors import RunError
 from neatfool.experiments.retraining.figure import Network, draw_measure, draw_networks, measures
 from neatfool.experiments.retraining.fooling import best_of
+from neatfool.experiments.retraining.settings import read_retrain_config
 from neatfool.experiments.retraining.state import read_judged, rounds_done
 from neatfool.figures.output import inline_svg, write_figure
 from neatfool.figures.page import write_html
@@ -51,7 +52,7 @@ def write_rounds(folder: RunFolder, *, png: Path, html: Path) -> None:
     names = [folder.manifest.class_names[index] for index in shown]
     networks = [_network(folder, number, shown, row) for number, row in enumerate(rows)]
     title = f"{folder.manifest.model}, retrained against its fooling images"
-    facts = f"{setting_name(folder.config, 'encoding')} · seed {folder.config['seed']} · "
+    facts = f"{setting_name(folder.config, 'encoding')} · seed {read_retrain_config(folder).seed} · "
     facts += f"{rows[-1]['evaluations']:,} evaluations"
     drawn = measures(rows)
     figure = draw_networks(networks, names, drawn)
