@@ -169,13 +169,17 @@ def test_a_signal_to_end_finishes_the_generation_and_exits_130(neatfool, workpla
         [sys.executable, "-m", "neatfool", *EVOLVE[:-4], "--generations", "1000000", "--seed", "7", "--out", "run"],
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # the tests may run under nohup
     )
     assert process.stderr is not None
-    for line in process.stderr:
-        if "generation 0/" in line:
-            break
-    process.send_signal(getattr(signal, sign))
-    process.communicate(timeout=60)
+    try:
+        for line in process.stderr:
+            if "generation 0/" in line:
+                break
+        process.send_signal(getattr(signal, sign))
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     done = neatfool("inspect", "run", "--json")["generation"]
     assert json.loads((workplace / "run/metrics.jsonl").read_text().splitlines()[-1])["generation"] == done

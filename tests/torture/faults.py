@@ -286,6 +286,7 @@ def child(arguments: list[str], prepare: Callable[[], object] = lambda: None) ->
                 os.dup2(err.fileno(), 2)
                 sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", 1, closefd=False)
                 torch.set_num_threads(1)
+                signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the torture may run under nohup
                 prepare()
                 code = run(arguments)
             except BaseException as error:
