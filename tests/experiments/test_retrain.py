@@ -353,6 +353,16 @@ def test_metrics_that_lack_a_number_are_an_error(trained, data, tmp_path):
         write_rounds(result.folder, png=tmp_path / "a.png", html=tmp_path / "a.html")
 
 
+def test_settings_that_lack_a_seed_have_the_usual_one(trained, data, tmp_path):
+    retrain(trained, data, rounds=1, settings=TINY, out=tmp_path / "run")
+    config = tmp_path / "run/config.toml"
+    config.write_text(config.read_text().replace("\nseed = 0\n", "\n"))
+    folder = RunFolder.open(tmp_path / "run")
+    assert "seed" not in folder.config
+    write_rounds(folder, png=tmp_path / "a.png", html=tmp_path / "a.html")
+    assert "seed 0" in (tmp_path / "a.html").read_text()
+
+
 def test_class_names_are_escaped_in_the_page(data, tmp_path):
     evil = network().with_module(network().module, ("<script>", "$x$", r"$\frac"))
     frozen = TINY.model_copy(update={"freeze_features": True, "learning_rate": None})
