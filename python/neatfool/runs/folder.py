@@ -16,13 +16,13 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import tomli_w
-from filelock import FileLock, Timeout
 from PIL import Image
 
 from neatfool.errors import RunError
 from neatfool.figures.notebook import gallery_html
 from neatfool.runs import checkpoint, elites
 from neatfool.runs.elites import Elite
+from neatfool.runs.lock import held, remove_unfinished
 from neatfool.runs.manifest import Manifest
 from neatfool.runs.trust import MARK, is_own, mark_as_own
 from neatfool.shared.files import MIB, check_file, parse_json, read_bytes, replacing, to_json
@@ -37,11 +37,6 @@ CONFIG = "config.toml"
 MANIFEST = "manifest.json"
 METRICS = "metrics.jsonl"
 FAILED_BATCH = "failed_batch.npy"
-
-# What `replacing` and safetensors call a file until it is whole.
-_UNFINISHED = re.compile(r"\..+\.tmp|\.tmp[A-Za-z0-9]{6}")
-# Beside the folders of which only the holder of the lock writes files, pages are written by whoever draws them.
-_UNFINISHED_BESIDE = re.compile("|".join(rf"\.{re.escape(name)}\.tmp" for name in (CONFIG, METRICS, FAILED_BATCH)))
 
 
 class RunFolder:
@@ -92,7 +87,7 @@ class RunFolder:
         except FileExistsError as error:
             raise RunError(f"{path} is a file; choose another --out.") from error
         except OSError as error:
-            raise RunError(f"The folder {path} cannot be made: {error.strerror}.") from error
+            raise RunError(f"The folder {path} cannot be made: {error.strerror or error}.") from error
         text = tomli_w.dumps(settings)
         with replacing(path / CONFIG) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -157,39 +152,13 @@ class RunFolder:
         Raises:
             RunError: another process holds the run.
         """
-        path = _inside(self.path, ".lock")
-        # Beside the lock, because on some systems nobody else can read a locked file.
-        holder = _inside(self.path, ".holder")
-        lock = FileLock(path, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            process = read_bytes(holder, 20).decode("ascii", "replace").strip() if holder.exists() else "unknown"
-            raise RunError(
-                f"{self.path} is being written by process {process}; wait for it or stop it first."
-            ) from error
-        except OSError as error:
-            raise RunError(f"{path} cannot be opened: {error.strerror}.") from error
-        try:
-            with replacing(holder, sync=False) as temporary:
-                temporary.write_text(f"{os.getpid()}\n")
-            self._remove_unfinished()
+        with held(self.path, lock=_inside(self.path, ".lock"), holder=_inside(self.path, ".holder")):
+            # In the folder itself pages may be in the making, which whoever draws them writes without holding it.
+            remove_unfinished(self.path, (CONFIG, METRICS, FAILED_BATCH))
+            for part in self.path.iterdir():
+                if part.is_dir() and not part.is_symlink() and not self.exists(part):
+                    remove_unfinished(part)
             yield
-        finally:
-            lock.release()
-
-    def _remove_unfinished(self) -> None:
-        """Removes the temporary files of writes that were killed, also in folders of its own that are no runs themselves.
-
-        Links are neither followed nor removed.
-        """
-        for folder in (self.path, *self.path.iterdir()):
-            unfinished = _UNFINISHED_BESIDE if folder == self.path else _UNFINISHED
-            if not folder.is_dir() or (folder != self.path and (folder.is_symlink() or self.exists(folder))):
-                continue
-            for path in folder.iterdir():
-                if unfinished.fullmatch(path.name) and path.is_file() and not path.is_symlink():
-                    path.unlink(missing_ok=True)
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add one generation's line; what a crash left of an unfinished line is dropped first."""
@@ -203,7 +172,7 @@ class RunFolder:
                 file.truncate(_end_of_last_line(file))
                 file.write(line)
         except OSError as error:
-            raise RunError(f"{path} cannot be written: {error.strerror}.") from error
+            raise RunError(f"{path} cannot be written: {error.strerror or error}.") from error
 
     def metrics(self) -> list[dict[str, Any]]:
         """The metrics, a dictionary per generation; an unfinished last line is left out.
@@ -272,7 +241,7 @@ class RunFolder:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunError(f"The folder {path.parent} cannot be made: {error.strerror}.") from error
+            raise RunError(f"The folder {path.parent} cannot be made: {error.strerror or error}.") from error
         return path
 
     def write_images(
