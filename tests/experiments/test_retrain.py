@@ -349,8 +349,17 @@ def test_the_figure_shows_every_network_and_its_numbers(trained, data, tmp_path)
 def test_metrics_that_lack_a_number_are_an_error(trained, data, tmp_path):
     result = retrain(trained, data, rounds=1, settings=TINY, out=tmp_path / "run")
     (tmp_path / "run" / "metrics.jsonl").write_text("{}\n{}\n")
-    with pytest.raises(RunError, match="round 0 lack"):
+    with pytest.raises(RunError, match="has 0 lines for 2 rounds"):
         write_rounds(result.folder, png=tmp_path / "a.png", html=tmp_path / "a.html")
+
+
+def test_numbers_written_as_text_are_numbers(trained, data, tmp_path):
+    result = retrain(trained, data, rounds=1, settings=TINY, out=tmp_path / "run")
+    metrics = tmp_path / "run/metrics.jsonl"
+    metrics.write_text(re.sub(r'"test_error": ([0-9.]+)', r'"test_error": "\1"', metrics.read_text()))
+    assert '"test_error": "' in metrics.read_text()
+    write_rounds(result.folder, png=tmp_path / "a.png", html=tmp_path / "a.html")
+    assert resume_retrain(tmp_path / "run", judge=trained).rounds == result.rounds
 
 
 def test_settings_that_lack_a_seed_have_the_usual_one(trained, data, tmp_path):

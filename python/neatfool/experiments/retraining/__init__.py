@@ -1,7 +1,8 @@
 """Retraining against fooling images, again and again."""
 
 from neatfool.experiments.retraining.measure import resume_retrain, retrain
-from neatfool.experiments.retraining.result import RetrainResult, Round
+from neatfool.experiments.retraining.result import RetrainResult
+from neatfool.experiments.retraining.rounds import Round
 from neatfool.experiments.retraining.settings import RetrainConfig, RetrainSettings
 
 __all__ = ["RetrainConfig", "RetrainResult", "RetrainSettings", "Round", "resume_retrain", "retrain"]

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
 from neatfool.classifiers import FOOLING_CLASS, Classifier
 from neatfool.classifiers.added_class import add_class
 from neatfool.data import batches, read_images, split_images
 from neatfool.encodings import Cppn, Direct
-from neatfool.errors import ModelError, RunError
+from neatfool.errors import ModelError
 from neatfool.experiments.retraining.fooling import Evolved, best_of, evolve_images, moments
 from neatfool.experiments.retraining.hardening import FrozenFeatures, TrainingSet, harden, reinitialised, soft_targets
-from neatfool.experiments.retraining.result import RetrainResult, Round
+from neatfool.experiments.retraining.result import RetrainResult
+from neatfool.experiments.retraining.rounds import Round, read_rounds
 from neatfool.experiments.retraining.settings import RetrainConfig
 from neatfool.experiments.retraining.state import (
     Judged,
@@ -35,7 +35,6 @@ from neatfool.runs import (
     RunFolder,
     StopRequestedError,
     elite_arrays,
-    read_rows,
 )
 from neatfool.search import SMALL_CLASSIFIER
 from neatfool.shared.progress import OnProgress, Progress, Stop, never, silent
@@ -110,18 +109,9 @@ class Retraining:
         """Takes up the complete rounds in a folder."""
         self.folder = folder
         done = rounds_done(folder)
-        rows = read_rows(folder, done - 1)
-        source = folder.path / "metrics.jsonl"
-        if len(rows) != done:
-            raise RunError(f"{source} has {len(rows)} lines for {done} rounds; the run folder is damaged.")
+        self._rounds = read_rounds(folder)
         folder.truncate_metrics(done - 1)
-        kind = TypeAdapter(Round)
-        for number, row in enumerate(rows):
-            try:
-                one = kind.validate_python({key: value for key, value in row.items() if key != "generation"})
-            except ValidationError as error:
-                raise RunError(f"{source}, line {number + 1}, does not describe a round of retraining.") from error
-            self._rounds.append(one)
+        for number in range(done):
             self._judged.append(read_judged(folder, number))
             if number:
                 self._train.append(read_train(folder, number))

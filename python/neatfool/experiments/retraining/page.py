@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +12,15 @@ from numpy.typing import NDArray
 from neatfool.errors import RunError
 from neatfool.experiments.retraining.figure import Network, draw_measure, draw_networks, measures
 from neatfool.experiments.retraining.fooling import best_of
+from neatfool.experiments.retraining.rounds import read_rounds
 from neatfool.experiments.retraining.settings import read_retrain_config
-from neatfool.experiments.retraining.state import read_judged, rounds_done
+from neatfool.experiments.retraining.state import read_judged
 from neatfool.figures.output import inline_svg, write_figure
 from neatfool.figures.page import write_html
 from neatfool.runs import RunFolder, setting_name
 from neatfool.shared.pixels import as_picture
 
 MOST_CLASSES = 10
-
-_NUMBERS = (
-    "median_confidence",
-    "evaluations_to_99",
-    "caught",
-    "test_error",
-    "false_alarms",
-    "fooling_images",
-    "training_share",
-    "evaluations",
-)
-"""What is shown of every line of the metrics."""
 
 
 def write_rounds(folder: RunFolder, *, png: Path, html: Path) -> None:
@@ -46,7 +36,9 @@ def write_rounds(folder: RunFolder, *, png: Path, html: Path) -> None:
     Raises:
         RunError: the run has no complete round yet, or a file is damaged or cannot be written.
     """
-    rows = _read_rows(folder)
+    rows = [asdict(one) for one in read_rounds(folder)]
+    if not rows:
+        raise RunError(f"{folder.path} has no complete round yet; continue it with `neatfool resume`.")
     first = best_of(list(read_judged(folder, 0).values()))[1]
     shown = np.sort(np.argsort(-first, kind="stable")[:MOST_CLASSES])
     names = [folder.manifest.class_names[index] for index in shown]
@@ -71,17 +63,6 @@ def write_rounds(folder: RunFolder, *, png: Path, html: Path) -> None:
         all_classes=len(folder.manifest.class_names),
         networks=networks,
     )
-
-
-def _read_rows(folder: RunFolder) -> list[dict[str, Any]]:
-    done = rounds_done(folder)
-    rows = folder.metrics()[:done]
-    if not done or len(rows) != done:
-        raise RunError(f"{folder.path} has no complete round yet; continue it with `neatfool resume`.")
-    for number, row in enumerate(rows):
-        if missing := [name for name in _NUMBERS if name not in row]:
-            raise RunError(f"{folder.path}: the metrics of round {number} lack {missing[0]}; the run is damaged.")
-    return rows
 
 
 def _network(folder: RunFolder, number: int, shown: NDArray[np.int64], row: dict[str, Any]) -> Network:

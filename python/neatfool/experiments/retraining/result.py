@@ -9,55 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neatfool.classifiers import Classifier
+from neatfool.experiments.retraining.rounds import Round
 from neatfool.experiments.retraining.settings import RetrainConfig
 from neatfool.experiments.retraining.state import weights_name
 from neatfool.figures.notebook import gallery_html
 from neatfool.runs import RunFolder
 from neatfool.shared.pixels import for_looking
 from neatfool.shared.text import percent
-
-
-@dataclass(frozen=True, kw_only=True)
-class Round:
-    """What a round came to. Round 0 measures the network as it was given; round k makes network k + 1 and measures it.
-
-    Attributes:
-        round: its number.
-        test_error: share of held-out real images that the network gets wrong, those it calls fooling images included.
-        false_alarms: share of held-out real images that it calls fooling images.
-        caught: share of images evolved against its predecessor with other seeds, and never trained on, that it calls
-            fooling images; None in round 0. Pictures that the training set happens to hold too are left out.
-        caught_all: the same for the held-out images of all earlier rounds.
-        median_confidence: in the images newly evolved against it, one for each real class (and encoding).
-        mean_confidence, min_confidence: in the same images.
-        classes_over_99, classes_over_9999: number of these images with a confidence of at least .99 and .9999.
-        evaluations_to_99: images judged until their median reached 99 %; None if it never did. With both encodings, the
-            fewer.
-        encodings: for each encoding median_confidence, evaluations_to_99 and caught.
-        fooling_images: fooling images in its training set.
-        training_share: their share of it.
-        loss: mean training loss of the last epoch; None in round 0.
-        evaluations: images judged by evolutions since the start.
-        seconds: time the round took.
-    """
-
-    round: int
-    test_error: float
-    false_alarms: float
-    caught: float | None
-    caught_all: float | None
-    median_confidence: float
-    mean_confidence: float
-    min_confidence: float
-    classes_over_99: int
-    classes_over_9999: int
-    evaluations_to_99: int | None
-    encodings: dict[str, dict[str, float | int | None]]
-    fooling_images: int
-    training_share: float
-    loss: float | None
-    evaluations: int
-    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
