@@ -8,6 +8,7 @@ import random
 import resource
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from outcome import Outcome, Part
@@ -238,10 +240,16 @@ def file_for_a_folder(place: Place, folder: Path) -> str:
 def read_only_folder(place: Place, folder: Path) -> str:
     if os.geteuid() != 0:
         raise LeftOutError("needs root")
+    if not all(_open_to_all(module) for module in (torch, neatfool)):
+        raise LeftOutError("needs packages that every user may read")
     child(place.evolve(folder), partial(in_generation, 1, partial(signal.raise_signal, signal.SIGTERM)))
     resumed = child(["resume", str(folder), "--quiet"], lambda: os.setuid(NOBODY))
     begun = child(place.evolve(place.path / "not-there"), lambda: os.setuid(NOBODY))
     return told(resumed, (2,)) or told(begun, (2,)) or place.same(folder)
+
+
+def _open_to_all(module: ModuleType) -> bool:
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in Path(str(module.__file__)).parents)
 
 
 def clock_set_back(place: Place, folder: Path) -> str:
