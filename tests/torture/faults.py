@@ -22,7 +22,7 @@ from types import ModuleType
 import torch
 from outcome import Outcome, Part
 
-import neatfool.search  # noqa: F401 - before the first fork, for every child
+import neatfool.search
 from neatfool.cli import run
 from neatfool.runs import RunFolder
 
