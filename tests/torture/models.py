@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from matrix import one_torch_thread
 from outcome import Outcome, Part
 from torch import Tensor, nn
 
@@ -207,7 +208,7 @@ PLAN = Plan(KINDS[0].twist, 0, False)
 def torture(amount: int) -> Outcome:
     """Tries every kind at once and at `amount` later moments, by evolution, and a part of them by ascent."""
     failures, tried = [], 0
-    with tempfile.TemporaryDirectory() as place, contextlib.chdir(place), _threads(1):
+    with tempfile.TemporaryDirectory() as place, contextlib.chdir(place), one_torch_thread():
         os.environ["XDG_STATE_HOME"] = str(Path(place, "state"))
         for number, (kind, after) in enumerate(itertools.product(KINDS, (0, *LATER[:amount]))):
             right = kind.later if after else kind.at_once
@@ -299,16 +300,6 @@ def _run(arguments: list[str], kind: Kind, after: int) -> tuple[int, str, str, s
         logging.getLogger("neatfool").removeHandler(handler)
         del sys.modules["hostile"]
     return code, out.getvalue(), err.getvalue(), log.getvalue()
-
-
-@contextlib.contextmanager
-def _threads(count: int) -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 PART = Part("models that misbehave", torture, short=1, long=len(LATER))
