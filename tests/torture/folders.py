@@ -27,6 +27,9 @@ from mutations import MARK, copy_folder, mutate, remove
 from outcome import Outcome, Part
 from PIL import Image
 
+sys.path.append(str(Path(__file__).parents[1] / "experiments"))
+from digits import write_digits
+
 WORKERS = 2
 COMMANDS_EACH = 5
 SECONDS = 10.0
@@ -55,6 +58,8 @@ BASES: dict[str, tuple[str, ...]] = {
         "retrain", "--data", "data", "--rounds", "1", *_MODEL, "--images-per-class", "2", "--generations", "2", "--batch", "8",
         "--epochs", "1",
     ),
+    "hypothesis": ("hypothesis", "--generations", "2", "--batch", "8", "--data", "digits"),
+    "reproduce": ("reproduce", "mnist", "--scale", "smoke", "--rows", "1", "--data", "digits"),
 }  # fmt: skip
 READERS: tuple[tuple[str, ...], ...] = (
     ("inspect", "run", "--json"),
@@ -129,6 +134,9 @@ def _make_bases(place: Path) -> None:
             Image.fromarray(draw.integers(0, 256, (8, 8), dtype=np.uint8)).save(
                 place / "data" / label / f"{number}.png"
             )
+    (place / "digits").mkdir()
+    write_digits(place / "digits", "train", 60)
+    write_digits(place / "digits", "t10k", 20)
     (place / "tinynet.py").write_text(NETWORK)
     os.chdir(place)
     for name, arguments in BASES.items():
@@ -216,7 +224,8 @@ def _work(place: Path, worker: int, mutants: list[int], pipe: Any) -> None:
     (home / "outside/canary").write_text("{}\n")
     (home / "tinynet.py").write_text(NETWORK)
     (home / "bases").symlink_to(place / "bases")
-    (home / "data").symlink_to(place / "data")
+    for name in ("data", "digits"):
+        (home / name).symlink_to(place / name)
     os.chdir(home)
     for number, mutant in enumerate(mutants):
         for result in _try(home, mutant, pipe):
@@ -273,7 +282,7 @@ def _surroundings(home: Path) -> list[tuple[str, bytes]]:
     return sorted(
         (str(path), path.read_bytes() if path.is_file() else b"")
         for path in home.rglob("*")
-        if path.relative_to(home).parts[0] not in ("run", "out", "damaged", "bases", "data", "__pycache__")
+        if path.relative_to(home).parts[0] not in ("run", "out", "damaged", "bases", "data", "digits", "__pycache__")
     )
 
 
