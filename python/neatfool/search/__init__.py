@@ -2,6 +2,7 @@
 
 from neatfool.search.archive import Archive, Member, confidence_statistics
 from neatfool.search.config import EvolveConfig, build_config, read_config
+from neatfool.search.evaluate import Evaluator, Profile
 from neatfool.search.evolution import evolve, resume
 from neatfool.search.inspection import draw_elite, inspect_elite, inspect_run
 from neatfool.search.judge import FunctionJudge, Judge, StreamingJudge
@@ -16,6 +17,7 @@ from neatfool.search.loading import (
     load_search,
     ranges,
 )
+from neatfool.search.noise import check_repeats
 from neatfool.search.objective import Confidence, Objective, register_objective
 from neatfool.search.presets import PRESETS
 from neatfool.search.run import Run
@@ -36,6 +38,7 @@ __all__ = [
     "Archive",
     "Birth",
     "Confidence",
+    "Evaluator",
     "EvolveConfig",
     "FunctionJudge",
     "Judge",
@@ -46,6 +49,7 @@ __all__ = [
     "Neat",
     "Objective",
     "Offspring",
+    "Profile",
     "Run",
     "Search",
     "Setting",
@@ -55,6 +59,7 @@ __all__ = [
     "as_judge",
     "as_run",
     "build_config",
+    "check_repeats",
     "chosen_classes",
     "confidence_statistics",
     "draw_elite",

@@ -1,0 +1,194 @@
+"""The attacks of an audit, each with a fixed number of passes through the network for every class.
+
+A pass is one image on its way through the network. The way back to the image counts as another one: it takes about as many
+operations, since the gradients of the weights are not needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neatfool.classifiers import FOOLING_CLASS, Classifier
+from neatfool.encodings import ENCODINGS
+from neatfool.errors import ConfigError, JudgeError, ModelError
+from neatfool.experiments.ascent import THRESHOLDS, AscentSettings, ascend
+from neatfool.experiments.audit.settings import ATTACKS, CLASSES, FOOLED
+from neatfool.models.density import REJECTED
+from neatfool.runs import StopRequestedError
+from neatfool.search import Evaluator, Profile, Search
+from neatfool.shared.progress import OnProgress, Progress, Stop
+
+_CHILDREN = 4
+"""Of each class in a generation: few, so that a small budget has many generations."""
+
+_NO_ATTACK = (FOOLING_CLASS, REJECTED)
+"""Who takes an image for one of these is not fooled."""
+
+_WAYS = 2
+SHOWN = 5
+"""Most likely classes of an image that are kept."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What one attack came to with one seed; arrays have an entry for each of the T classes attacked.
+
+    Attributes:
+        passes: passes spent on each class when the classifier was first fooled into it, int64 (T,); 0 for never.
+        confidence: in the class, of the best image, float32 (T,).
+        images: the best images, uint8 (T, C, H, W).
+        top_classes: the most likely classes of these, at most five, the likeliest first, int64 (T, at most 5).
+        top_confidence: their confidences, float32, of the same shape.
+        spent: passes of all classes together, an int64 of no dimensions.
+    """
+
+    passes: NDArray[np.int64]
+    confidence: NDArray[np.float32]
+    images: NDArray[np.uint8]
+    top_classes: NDArray[np.int64]
+    top_confidence: NDArray[np.float32]
+    spent: np.int64
+
+
+def attacks_on(classifier: Classifier) -> tuple[str, ...]:
+    """The names of the attacks that a classifier can be put to: without a gradient there is no ascent."""
+    return ATTACKS if _has_gradient(classifier) else tuple(name for name in ATTACKS if name != "gradient")
+
+
+def attacked_classes(class_names: Sequence[str], seeds: int) -> NDArray[np.int64]:
+    """The classes that each seed attacks, int64 (seeds, T), drawn the same way for all classifiers of as many classes.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    attackable = np.array([index for index, name in enumerate(class_names) if name not in _NO_ATTACK], np.int64)
+    if not len(attackable):
+        raise ConfigError("The classifier has no class that an image could be mistaken for.")
+    order = np.random.default_rng(0).permutation(attackable)
+    count = min(CLASSES, len(order))
+    # Seeds share classes only where there are not enough.
+    drawn = np.arange(seeds * count).reshape(seeds, count) % len(order)
+    return np.sort(order[drawn], axis=1)
+
+
+def attack(
+    name: str,
+    classifier: Classifier,
+    classes: NDArray[np.int64],
+    *,
+    budget: int,
+    seed: int,
+    progress: OnProgress,
+    stop: Stop,
+) -> Attack:
+    """Does one of `attacks_on` with one seed.
+
+    Args:
+        name: which.
+        classifier: what is attacked.
+        classes: the T classes.
+        budget: passes for each.
+        seed: the same seed gives the same images.
+        progress: told how many of the passes, of all classes together, are done.
+        stop: asked often.
+
+    Raises:
+        JudgeError: the classifier failed.
+        StopRequestedError: `stop` said so; nothing is kept.
+    """
+    does = _climb if name == "gradient" else _evolve
+    return does(name, classifier, classes, budget, seed, progress, stop)
+
+
+def _evolve(
+    name: str,
+    classifier: Classifier,
+    classes: NDArray[np.int64],
+    budget: int,
+    seed: int,
+    progress: OnProgress,
+    stop: Stop,
+) -> Attack:
+    search = Search(
+        classifier.image_shape,
+        classifier.class_names,
+        cells=classes.tolist(),
+        encoding=ENCODINGS.parse(name),
+        batch=_CHILDREN * len(classes),
+        seed=seed,
+    )
+    total = budget * len(classes)
+    passes = np.zeros(len(classes), np.int64)
+    evaluator = Evaluator(classifier, Profile())
+    try:
+        while search.evaluations < total:
+            if stop():
+                raise StopRequestedError
+            scores = evaluator(search.ask_genomes())
+            fooled = scores[: total - search.evaluations, classes] >= FOOLED
+            new = fooled.any(0) & (passes == 0)
+            spent = search.evaluations + 1 + fooled.argmax(0)
+            passes[new] = -(-spent[new] // len(classes))
+            search.tell(scores)
+            progress(Progress(task=name, unit="passes", done=min(search.evaluations, total), total=total))
+    finally:
+        evaluator.close()
+    return _judged(classifier, classes, passes, search.archive.pixels(), spent=search.evaluations)
+
+
+def _climb(
+    name: str,
+    classifier: Classifier,
+    classes: NDArray[np.int64],
+    budget: int,
+    seed: int,
+    progress: OnProgress,
+    stop: Stop,
+) -> Attack:
+    total = budget * len(classes)
+
+    def told(now: Progress) -> None:
+        spent = _WAYS * int(now.metrics["evaluations"])
+        progress(Progress(task=name, unit="passes", done=min(spent, total), total=total))
+
+    # The last look at an image is a pass both ways, too.
+    settings = AscentSettings(steps=budget // _WAYS - 1)
+    result = ascend(classifier, classes=classes.tolist(), settings=settings, seed=seed, progress=told, stop=stop)
+    if not result.done:
+        raise StopRequestedError
+    steps = result.threshold_steps[:, THRESHOLDS.index(FOOLED)]
+    passes = np.where(steps >= 0, _WAYS * (steps + 1), 0)
+    return _judged(classifier, classes, passes, result.images, spent=_WAYS * result.evaluations)
+
+
+def _judged(
+    classifier: Classifier,
+    classes: NDArray[np.int64],
+    passes: NDArray[np.int64],
+    images: NDArray[np.uint8],
+    *,
+    spent: int,
+) -> Attack:
+    scores = classifier.confidences(images)
+    top = np.argsort(-scores, axis=1, kind="stable")[:, :SHOWN]
+    return Attack(
+        passes=passes.astype(np.int64),
+        confidence=scores[np.arange(len(classes)), classes],
+        images=images,
+        top_classes=top.astype(np.int64),
+        top_confidence=np.take_along_axis(scores, top, axis=1),
+        spent=np.int64(spent),
+    )
+
+
+def _has_gradient(classifier: Classifier) -> bool:
+    image = torch.full((1, *classifier.image_shape), 128.0, device=classifier.device, requires_grad=True)
+    try:
+        return classifier.logits(image).requires_grad
+    except (JudgeError, ModelError):
+        return False

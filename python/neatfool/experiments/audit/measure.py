@@ -1,0 +1,238 @@
+"""Auditing a classifier: begin, and pick up again."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neatfool.classifiers import Classifier
+from neatfool.data import labels_of, open_dataset, read_images
+from neatfool.errors import RunError
+from neatfool.experiments.audit.attacks import Attack, attack, attacked_classes, attacks_on
+from neatfool.experiments.audit.detection import Detection, measure_detectors
+from neatfool.experiments.audit.feeding import Feeding, examine_feeding
+from neatfool.experiments.audit.result import AttackResult, Audit
+from neatfool.experiments.audit.settings import COMMAND, AuditConfig
+from neatfool.experiments.audit.state import as_arrays, by_name, read_attacks
+from neatfool.models import ModelConfig, as_classifier
+from neatfool.runs import (
+    RunFolder,
+    begin_folder,
+    check_command,
+    check_same,
+    continue_folder,
+    describe,
+    load_model,
+    read_seconds,
+    read_settings,
+    run_job,
+)
+from neatfool.search import check_repeats
+from neatfool.shared.progress import OnProgress, Progress, Stop
+
+log = logging.getLogger(__name__)
+
+MOST_IMAGES = 2000
+"""Real images that are looked at; of more, so many are drawn."""
+
+_DETECTION = 12
+"""Passes for each real image that the detectors come to, roughly, for the estimate of the time left."""
+
+
+def audit(
+    source: Classifier | ModelConfig | str = "lenet-mnist",
+    *,
+    data: Path | str | None = None,
+    budget: int = 500,
+    seeds: int = 3,
+    out: Path | str | None = None,
+    progress: OnProgress | None = None,
+    stop: Stop | None = None,
+) -> Audit:
+    """Measures how over-confident a classifier is, and what would catch the images that fool it.
+
+    Evolution of CPPNs and of pixels, and gradient ascent, look for images of ten classes that the classifier is at least
+    99 % sure of, with the same number of passes for each class; see docs/audit.md.
+
+    Args:
+        source: the classifier, its name, or how to load it.
+        data: MNIST files or a folder of images for each class: whether the classifier is fed right, and whether
+            detectors tell fooling images from real ones, is then measured too.
+        budget: passes through the network that each attack has for each class.
+        seeds: how often each attack is done, with other random numbers and classes.
+        out: run folder to write; None keeps everything in memory.
+        progress: told of the passes done, over all parts of the audit.
+        stop: asked often; True ends the audit, to be resumed.
+
+    Raises:
+        ConfigError: a setting is out of range.
+        DataError: the real images cannot be read, or do not fit the classifier.
+        JudgeError: the classifier failed in the middle; what is done is kept.
+        ModelError: the classifier cannot be loaded or is no function of the image.
+        RunError: the run folder cannot be written.
+    """
+    classifier = source.load() if isinstance(source, ModelConfig) else as_classifier(source)
+    model = source if isinstance(source, ModelConfig) else ModelConfig.of(classifier)
+    place = None if data is None else str(Path(data).resolve())
+    config = AuditConfig(model=model, data=place, budget=budget, seeds=seeds)
+    check_repeats(classifier)
+    job = _Audit(config, classifier)
+    with begin_folder(out, config=config.model_dump(), manifest=describe(classifier, command=COMMAND)) as folder:
+        job.folder = folder
+        run_job(job, progress=progress, stop=stop)
+    return job.result()
+
+
+def resume_audit(
+    source: Path | str | RunFolder,
+    *,
+    judge: Classifier | None = None,
+    progress: OnProgress | None = None,
+    stop: Stop | None = None,
+) -> Audit:
+    """Continues an audit exactly as if it had never stopped. What real images are needed for is measured again.
+
+    Args:
+        source: the folder.
+        judge: the classifier, where `load_classifier` cannot find it by name.
+        progress: as for `audit`.
+        stop: as for `audit`.
+
+    Raises:
+        DataError: the real images cannot be read any more.
+        ModelError: the classifier cannot be loaded.
+        RunError: the folder is no audit, is damaged, or belongs to another classifier.
+    """
+    folder = RunFolder.of(source)
+    check_command(folder, COMMAND)
+    config = read_settings(folder, AuditConfig)
+    classifier = judge or load_model(folder, config.model)
+    check_same(folder, classifier)
+    with continue_folder(folder, COMMAND):
+        job = _Audit(config, classifier)
+        job.folder = folder
+        if folder.has_checkpoint:
+            job.attacks, names = read_attacks(folder, config)
+            if names != job.names:
+                raise RunError(
+                    f"{folder.path} was begun with the attacks {', '.join(names)}, not {', '.join(job.names)}."
+                )
+            job.seconds = read_seconds(folder, folder.load_checkpoint(())[1], 0)
+        run_job(job, progress=progress, stop=stop)
+    return job.result()
+
+
+class _Audit:
+    """An audit between two of its parts; a `Job`. First how the classifier is fed, then seed by seed all attacks, then detection."""
+
+    def __init__(self, config: AuditConfig, classifier: Classifier) -> None:
+        self.folder: RunFolder | None = None
+        self.seconds = 0.0
+        self.config = config
+        self.classifier = classifier
+        self.names = attacks_on(classifier)
+        self.classes = attacked_classes(classifier.class_names, config.seeds)
+        self.attacks: list[Attack] = []
+        self._images, self._labels = _real_images(config, classifier)
+        self._feeding: Feeding | None = None
+        self._detection: Detection | None = None
+        self._complete = False
+
+    @property
+    def done(self) -> bool:
+        """See `Job.done`."""
+        return self._complete
+
+    def step(self, progress: OnProgress, stop: Stop) -> None:
+        """Does the next part; see `Job.step`."""
+        before = self.progress()
+
+        def told(now: Progress) -> None:
+            # Parts count what they like; over all, passes are counted.
+            share = now.done / now.total if now.total else 0.0
+            done = before.done + round(share * self._passes_of_part())
+            progress(Progress(task=now.task, unit="passes", done=done, total=before.total))
+
+        if len(self._images) and self._feeding is None:
+            self._feeding = examine_feeding(self.classifier, self._images, self._labels, progress=told, stop=stop)
+            if self._feeding.suspicion:
+                log.warning("%s: %s", self.classifier.name, self._feeding.suspicion)
+        elif len(self.attacks) < self.config.seeds * len(self.names):
+            seed, which = divmod(len(self.attacks), len(self.names))
+            name = self.names[which]
+            classes = self.classes[seed]
+            made = attack(
+                name, self.classifier, classes, budget=self.config.budget, seed=seed, progress=told, stop=stop
+            )
+            self.attacks.append(made)
+            if self.folder:
+                pictures = dict(zip(classes.tolist(), made.images, strict=True))
+                self.folder.write_images(pictures, label=f"{name}.{seed}", sync=True)
+        else:
+            fooling = {one.name: one.fooling for one in self._results() if len(one.fooling)}
+            if len(self._images) and fooling:
+                self._detection = measure_detectors(
+                    self.classifier, self._images, self._labels, fooling, progress=told, stop=stop
+                )
+            self._complete = True
+
+    def progress(self) -> Progress:
+        """See `Job.progress`."""
+        planned = self.config.seeds * len(self.names) * self._attack_passes()
+        total = planned + (1 + _DETECTION) * len(self._images)
+        done = len(self.attacks) * self._attack_passes()
+        if self._feeding is not None:
+            done += len(self._images)
+        return Progress(task="auditing", unit="passes", done=total if self._complete else done, total=total)
+
+    def _attack_passes(self) -> int:
+        return self.config.budget * self.classes.shape[1]
+
+    def _passes_of_part(self) -> int:
+        if len(self._images) and self._feeding is None:
+            return len(self._images)
+        if len(self.attacks) < self.config.seeds * len(self.names):
+            return self._attack_passes()
+        return _DETECTION * len(self._images)
+
+    def checkpoint(self) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+        """See `Job.checkpoint`."""
+        return as_arrays(self.attacks, self.names)
+
+    def write(self) -> None:
+        """See `Job.write`; the pictures are written with their attack."""
+
+    def result(self) -> Audit:
+        """What came out, of the seeds that are done."""
+        done = len(self.attacks) // len(self.names)
+        labels, places = np.unique(self._labels, return_index=True)
+        return Audit(
+            config=self.config,
+            model=self.classifier.name,
+            class_names=tuple(self.classifier.class_names),
+            classes=self.classes[:done],
+            attacks=self._results(),
+            feeding=self._feeding,
+            detection=self._detection,
+            photographs={int(label): self._images[place] for label, place in zip(labels, places, strict=True)},
+            complete=self._complete,
+            seconds=self.seconds,
+            folder=self.folder,
+        )
+
+    def _results(self) -> tuple[AttackResult, ...]:
+        return by_name(self.attacks, self.names, self.classifier.image_shape)
+
+
+def _real_images(config: AuditConfig, classifier: Classifier) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Real images and their classes, as many as are looked at; none where the settings name none."""
+    if config.data is None:
+        return np.empty((0, *classifier.image_shape), np.uint8), np.empty(0, np.int64)
+    images = open_dataset(config.data, classifier)
+    labels = labels_of(images)
+    drawn = np.sort(np.random.default_rng(0).permutation(len(labels))[:MOST_IMAGES])
+    return read_images(images, drawn), labels[drawn]
