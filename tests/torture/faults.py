@@ -312,7 +312,12 @@ def program(arguments: list[str], redirections: str, *, before: str = "", stdout
     command = f'{before}exec "$@" {redirections}'
     python = [sys.executable, "-c", "from neatfool.cli import main; main()", *arguments]
     done = subprocess.run(
-        ["sh", "-c", command, "sh", *python], stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
+        ["sh", "-c", command, "sh", *python],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # as in the forks: with more, torch may differ in last bits
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     if stdout != subprocess.PIPE:
         os.close(stdout)
