@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from neatfool.encodings import ArrayEncoding, Cppn, Direct, Encoding, Population, Species, register_encoding
     from neatfool.errors import ConfigError, DataError, JudgeError, ModelError, NeatfoolError, RunError
     from neatfool.experiments.ascent import AscentSettings, ascend
+    from neatfool.experiments.audit import audit, before_and_after, compare_audits
     from neatfool.experiments.diversity import diversity
     from neatfool.experiments.hypothesis import hypothesis
     from neatfool.experiments.jobs import Result, resume
@@ -59,6 +60,7 @@ _HOMES = {
     "neatfool.encodings": ("ArrayEncoding", "Cppn", "Direct", "Encoding", "Population", "Species", "register_encoding"),
     "neatfool.errors": ("ConfigError", "DataError", "JudgeError", "ModelError", "NeatfoolError", "RunError"),
     "neatfool.experiments.ascent": ("AscentSettings", "ascend"),
+    "neatfool.experiments.audit": ("audit", "before_and_after", "compare_audits"),
     "neatfool.experiments.diversity": ("diversity",),
     "neatfool.experiments.hypothesis": ("hypothesis",),
     "neatfool.experiments.jobs": ("Result", "resume"),
@@ -133,6 +135,9 @@ __all__ = [  # `__getattr__` has them
     "__version__",
     "accuracy",
     "ascend",
+    "audit",
+    "before_and_after",
+    "compare_audits",
     "diversity",
     "evolve",
     "hypothesis",

@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from neatfool import __version__
 from neatfool.cli import (
     ascend,
+    audit,
     check,
     diversity,
     evolve,
@@ -47,6 +48,7 @@ COMMANDS = (
     diversity,
     hypothesis,
     reproduce,
+    audit,
     train,
     check,
     models,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from neatfool.cli import ascend, evolve, hypothesis, options, reproduce, retrain
+from neatfool.cli import ascend, audit, evolve, hypothesis, options, reproduce, retrain
 from neatfool.cli.interrupt import graceful_interrupt
 
 _FINISH: dict[str, Callable[..., int]] = {
@@ -14,6 +14,7 @@ _FINISH: dict[str, Callable[..., int]] = {
     "retrain": retrain.finish,
     "hypothesis": hypothesis.finish,
     "reproduce": reproduce.finish,
+    "audit": audit.finish,
 }
 
 

@@ -17,6 +17,7 @@ _RESUMERS = {
     "retrain": ("neatfool.experiments.retraining", "resume_retrain"),
     "hypothesis": ("neatfool.experiments.hypothesis", "resume_hypothesis"),
     "reproduce": ("neatfool.experiments.reproduction", "resume_reproduction"),
+    "audit": ("neatfool.experiments.audit", "resume_audit"),
 }
 
 
@@ -44,7 +45,7 @@ def resume(
     """Continues whatever was begun in a folder, exactly as if it had never stopped.
 
     Args:
-        source: the folder of an evolution, an ascent, a retraining, a hypothesis or a reproduction.
+        source: the folder of an evolution, an ascent, a retraining, a hypothesis, a reproduction or an audit.
         generations: generations to reach in all, for an evolution; by default what it was last given.
         judge: the classifier or other judge it was begun with, where `load_classifier` cannot find it by name.
         progress: told where the job is.

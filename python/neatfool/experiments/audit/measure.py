@@ -127,7 +127,7 @@ def resume_audit(
 
 
 class _Audit:
-    """An audit between two of its parts; a `Job`. First how the classifier is fed, then seed by seed all attacks, then detection."""
+    """An audit between two parts, a `Job`: first how it is fed, then all attacks seed by seed, detection last."""
 
     def __init__(self, config: AuditConfig, classifier: Classifier) -> None:
         self.folder: RunFolder | None = None
