@@ -26,6 +26,7 @@ ATTACK_COLOURS = {"cppn": "c1", "direct": "c2", "gradient": "c3"}
 BEFORE = "c0"
 
 _SMALL = (280, 170)
+_SCALE = 460
 _REAL, _THRESHOLD = "c0", "c5"
 _BINS = 60
 _MOST_DETECTORS = 3
@@ -55,9 +56,9 @@ def draw_change(before: AttackResult, after: AttackResult, budget: int) -> Figur
 
 def draw_scale(score: Score, seed_scores: NDArray[np.float64]) -> Figure:
     """The fooling score on a scale from 0 to 100, its interval as a band and the seeds alone as dots."""
-    margin = 18
-    sheet = Sheet(WIDTH, 88)
-    wide, middle = WIDTH - 2 * margin, 40.0
+    margin = 14
+    sheet = Sheet(_SCALE, 88)
+    wide, middle = _SCALE - 2 * margin, 40.0
     value, low, high = (margin + wide * part / 100 for part in score)
     sheet.box(margin, middle - _BAR / 2, wide, _BAR, "rule", radius=_BAR / 2)
     sheet.box(low, middle - _BAR / 2, max(high - low, 2), _BAR, "c1", alpha=0.4)
@@ -68,7 +69,7 @@ def draw_scale(score: Score, seed_scores: NDArray[np.float64]) -> Figure:
     for tick in (0, 25, 50, 75, 100):
         sheet.text(margin + wide * tick / 100, middle + 20, str(tick), size=11, colour="muted", align="center")
     sheet.text(0, middle + 38, "never fooled", size=11, colour="muted")
-    sheet.text(WIDTH, middle + 38, "fooled in the first pass", size=11, colour="muted", align="right")
+    sheet.text(_SCALE, middle + 38, "fooled in the first pass", size=11, colour="muted", align="right")
     return sheet.figure
 
 
@@ -93,7 +94,7 @@ def draw_scores(detection: Detection) -> Figure:
     for column, detector in enumerate(detectors):
         left = _LABEL + _GAP / 2 + column * (wide + _GAP)
         sheet.text(left, 12, detector.name, size=14, bold=True, room=wide)
-        caught = f"catches {percent(detector.overall.rejected)} of the fooling images"
+        caught = f"AUROC {detector.overall.auroc:.3f}, catches {percent(detector.overall.rejected)}"
         sheet.text(left, 30, caught, size=11, colour="muted", room=wide)
         scores = {"real": detector.real_scores, **{name: one.scores for name, one in detector.attacks.items()}}
         low, high = _range(list(scores.values()), detector.threshold)

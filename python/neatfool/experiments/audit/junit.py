@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write_junit(audit: Audit, out: Path, *, fail_over: float | None = None) -> None:
+def write_junit(audit: Audit, out: Path | str, *, fail_over: float | None = None) -> None:
     """Writes an audit as a suite of tests: the fooling score, each attack, and whether the classifier is fed right.
 
     The score fails above `fail_over`. How the classifier is fed fails where it is suspicious, for then all other numbers are
@@ -50,7 +50,7 @@ def write_junit(audit: Audit, out: Path, *, fail_over: float | None = None) -> N
         case.set("classname", _clean(f"neatfool.audit.{audit.model}"))
         suite.append(case)
     ElementTree.indent(root)
-    with replacing(out) as temporary:
+    with replacing(Path(out)) as temporary:
         temporary.write_bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from neatfool.errors import RunError
 from neatfool.experiments.audit.badge import write_badge
-from neatfool.experiments.audit.figure import ATTACK_NAMES, best_detectors, draw_curves, draw_scale, draw_scores
+from neatfool.experiments.audit.figure import ATTACK_NAMES, draw_curves, draw_scale, draw_scores
 from neatfool.experiments.audit.settings import COMMAND
 from neatfool.figures.output import inline_svg, write_figure
 from neatfool.figures.page import SMALL_SIDE, write_html
@@ -59,7 +59,7 @@ def write_audit(audit: Audit, out: Path) -> None:
         galleries=[(ATTACK_NAMES[one.name], _caption(one), _tiles(audit, one)) for one in audit.attacks],
         pixelated=max(audit.attacks[0].images.shape[3:]) <= SMALL_SIDE,
         scores=_scores(audit),
-        best=best_detectors(audit.detection)[0].summary() if audit.detection and audit.detection.detectors else None,
+        best=max(audit.summary()["detectors"], key=lambda one: (one["rejected"], one["auroc"]), default=None),
         data=audit.config.data,
         commands=_commands(audit),
         provenance=_provenance(audit),
