@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from neatfool.classifiers import Classifier
@@ -31,9 +31,7 @@ NEIGHBOUR = 5
 """Which nearest neighbour's distance KNN takes."""
 
 _FOLDS = 5
-_MISSING = (
-    "Measuring detectors needs pytorch-ood and scikit-learn, which are not installed; run pip install 'neatfool[audit]'."
-)
+_MISSING = "Measuring detectors needs pytorch-ood and scikit-learn, which are not installed; run pip install 'neatfool[audit]'."
 
 
 @dataclass(frozen=True)
@@ -256,8 +254,8 @@ def _detectors(classifier: Classifier, temperature: float, fitted: int) -> dict[
         return score
 
     def vim() -> Any:
-        weight, bias, width = _last_weights(classifier)
-        return ViM(None, d=_principal(width, fitted), w=weight, b=bias)
+        weight, bias = _last_weights(classifier)
+        return ViM(None, d=_principal(weight.shape[1], fitted), w=weight, b=bias)
 
     return {
         "max softmax": logits(MaxSoftmax(None)),
@@ -275,8 +273,8 @@ def _detectors(classifier: Classifier, temperature: float, fitted: int) -> dict[
 
 def _impossible(classifier: Classifier, view: _View, look: _Looker) -> dict[str, str]:
     """The detectors that a classifier cannot have, and why."""
-    skipped = {}
-    if classifier.outputs == "probabilities":
+    skipped: dict[str, str] = {}
+    if "probabilit" in classifier.outputs:
         why = "the classifier returns probabilities, from which its logits cannot be told"
         skipped |= dict.fromkeys(("max logit", "energy", "energy (T)", "ViM"), why)
     if not look.has_gradient:
@@ -284,26 +282,20 @@ def _impossible(classifier: Classifier, view: _View, look: _Looker) -> dict[str,
     if view.features is None:
         why = "the classifier has no last linear layer whose inputs could be taken for features"
         skipped |= dict.fromkeys(("KNN", "ViM"), why)
-    elif "ViM" not in skipped and not _is_linear(classifier, view):
-        skipped["ViM"] = "the classifier's logits are no linear function of its features"
+    elif "ViM" not in skipped:
+        weight, bias = _last_weights(classifier)
+        # As it is not where an activation follows the last layer.
+        distance = (view.features @ weight.T + bias - view.logits).abs().max()
+        if distance > 1e-3 * view.logits.abs().max():
+            skipped["ViM"] = "the classifier's logits are no linear function of its features"
     return skipped
 
 
-def _is_linear(classifier: Classifier, view: _View) -> bool:
-    """Whether the last layer makes the logits of the features, as it does not where an activation follows it."""
-    assert view.features is not None
-    weight, bias, _ = _last_weights(classifier)
-    distance = (view.features @ weight.T + bias - view.logits).abs().max()
-    return bool(distance <= 1e-3 * view.logits.abs().max())
-
-
-def _last_weights(classifier: Classifier) -> tuple[Tensor, Tensor, int]:
-    """Weights (classes, F) and biases (classes,) of the last layer, and F."""
-    found = last_layer(classifier.module, classifier.n_classes)
-    assert found is not None
-    weight = found[1].weight.detach().float().cpu().flatten(1)
-    bias = torch.zeros(len(weight)) if found[1].bias is None else found[1].bias.detach().float().cpu()
-    return weight, bias, weight.shape[1]
+def _last_weights(classifier: Classifier) -> tuple[Tensor, Tensor]:
+    """Weights (classes, F) and biases (classes,) of a last layer that is there."""
+    _, layer = cast(tuple[str, nn.Linear | nn.Conv2d], last_layer(classifier.module, classifier.n_classes))
+    weight = layer.weight.detach().float().cpu().flatten(1)
+    return weight, torch.zeros(len(weight)) if layer.bias is None else layer.bias.detach().float().cpu()
 
 
 def _principal(width: int, fitted: int) -> int:
