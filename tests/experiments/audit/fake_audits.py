@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neatfool.experiments.audit import AttackResult, Audit, AuditConfig
+from neatfool.experiments.audit import Audit, AuditConfig
 from neatfool.experiments.audit.attacks import Attack, attacked_classes
 from neatfool.experiments.audit.detection import AttackDetection, Detection, DetectorResult
 from neatfool.experiments.audit.feeding import Feeding, FeedingTrial
@@ -115,4 +115,6 @@ def fake_detection(names: Sequence[str] = ("cppn", "gradient"), *, rejected: flo
         return DetectorResult(name, 1.5, 0.01, one(random.normal(2, 1, 40)), attacks, random.normal(0, 1, 100))
 
     detectors = (detector("energy", 0.8), detector("energy (T)", 0.85), detector("KNN", 0.95), detector("ODIN", 0.7))
-    return Detection(100, 100, 1.3, detectors, {"ViM": "the classifier's logits are no linear function of its features"})
+    return Detection(
+        100, 100, 1.3, detectors, {"ViM": "the classifier's logits are no linear function of its features"}
+    )
