@@ -69,6 +69,10 @@ def check_same(folder: RunFolder, judge: Any) -> None:
             f"The run {folder.path} has images of shape {manifest.image_shape}, but {judge.name} takes {judge.image_shape}; "
             "pass the classifier it was made against."
         )
+    if tuple(judge.class_names) != manifest.class_names:
+        raise RunError(
+            f"The run {folder.path} has other classes than {judge.name}; pass the classifier it was made against."
+        )
     if judge.weights_hash() != manifest.weights_hash:
         raise RunError(
             f"The run {folder.path} was made against other weights of {manifest.model}; put back the weights it was "

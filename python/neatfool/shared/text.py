@@ -2,9 +2,14 @@
 
 from decimal import ROUND_DOWN, Decimal
 
+_LARGE = 1e6
+"""No fraction that anybody means is beyond it, but what a file holds may be."""
+
 
 def percent(fraction: float) -> str:
     """A fraction as a percentage, always rounded down: less than 1 never reads 100 %."""
+    if not abs(fraction) < _LARGE:
+        return f"{100 * fraction:.3g} %"
     digits = "0.0001" if 0.99 <= fraction < 1 else "0.01"
     value = (Decimal(repr(float(fraction))) * 100).quantize(Decimal(digits), ROUND_DOWN)
     if fraction == 1:

@@ -52,10 +52,7 @@ class Difference:
         """
         old, new = _easy(self.before.audit), _easy(self.after.audit)
         random = np.random.default_rng(0)
-        if self.paired:
-            means = _resampled(new - old, random)
-        else:
-            means = _resampled(new, random) - _resampled(old, random)
+        means = _resampled(new - old, random) if self.paired else _resampled(new, random) - _resampled(old, random)
         low, high = np.quantile(means, _LEVELS)
         return Score(100 * float(new.mean() - old.mean()), 100 * float(low), 100 * float(high))
 

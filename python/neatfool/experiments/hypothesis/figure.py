@@ -101,10 +101,11 @@ def draw_groups(result: Hypothesis) -> Figure:
 def draw_attacks(attacks: tuple[Attack, ...]) -> Figure:
     """The median confidence in the course of each attack, as the search saw it."""
     lines = []
-    for attack in attacks:
+    begun = [attack for attack in attacks if len(attack.curve)]
+    for attack in begun:
         evaluations, confidence = attack.curve[thinned(len(attack.curve))].T
         lines.append(Line(f"{_name(attack)}: {percent(confidence[-1])}", evaluations, confidence))
-    end = max(float(attack.curve[-1, 0]) for attack in attacks)
+    end = max((float(attack.curve[-1, 0]) for attack in begun), default=1.0)
     return line_chart(lines, x_ticks=count_ticks(end), x_label="evaluations")
 
 

@@ -8,7 +8,7 @@ classifier, on controls, and on images evolved against the generative classifier
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from neatfool.runs import (
 from neatfool.search import Run, evolve, folder_of, resume
 from neatfool.shared.progress import OnProgress, Progress, Stop
 
+_MOST_EVALUATIONS = 10**12
 _ENCODINGS: tuple[Encoding, ...] = (Cppn(), Direct())
 
 
@@ -238,8 +239,7 @@ class _Hypothesis:
                 stop=stop,
             )
         group = self._judge(f"{encoding.name} against {name}", "attack", run.archive.pixels(), run.archive.classes)
-        rows = [row for row in run.metrics if {"evaluations", "median_confidence"} <= row.keys()]
-        curve = np.array([(row["evaluations"], row["median_confidence"]) for row in rows], np.float64).reshape(-1, 2)
+        curve = np.array(_curve(run.metrics), np.float64).reshape(-1, 2)
         temperature, confidence = config.temperature, group.confidence(defence)
         attack = Attack(defence, encoding.name, where, run.evaluations, temperature, confidence, curve, group)
         return attack, run.done
@@ -266,14 +266,19 @@ def _density(classifier: Classifier) -> DensityModel:
     return classifier.module
 
 
+def _curve(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, float]]:
+    """Evaluations and median confidence of each line of metrics that has both, which a stranger may have written."""
+    found = []
+    for row in rows:
+        evaluations: Any = row.get("evaluations")
+        confidence: Any = row.get("median_confidence")
+        numbers = type(evaluations) is int and type(confidence) in (int, float)
+        if numbers and 0 <= evaluations <= _MOST_EVALUATIONS and 0 <= confidence <= 1:
+            found.append((evaluations, float(confidence)))
+    return found
+
+
 def _baseline(run: RunFolder, evaluations: int) -> Baseline | None:
     """The run's last generation within a number of evaluations."""
-    rows = [
-        row
-        for row in run.metrics()
-        if {"evaluations", "median_confidence"} <= row.keys() and row["evaluations"] <= evaluations
-    ]
-    if not rows:
-        return None
-    last = rows[-1]
-    return Baseline(run.path.name, run.manifest.model, last["evaluations"], last["median_confidence"])
+    within = [point for point in _curve(run.metrics()) if point[0] <= evaluations]
+    return Baseline(run.path.name, run.manifest.model, *within[-1]) if within else None

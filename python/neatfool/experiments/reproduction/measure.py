@@ -114,6 +114,10 @@ def resume_reproduction(
         for model in (config.model, config.other):
             check_trust(folder, model)
         wanted = tuple(sorted({*config.rows, *rows}))
+        if unknown := sorted(set(wanted) - set(EXPERIMENTS[config.what])):
+            raise RunError(
+                f"{folder.path / 'config.toml'} asks for row {unknown[0]}, which {config.what} does not have."
+            )
         if wanted != config.rows:
             folder.update_config(rows=wanted)
             config = config.model_copy(update={"rows": wanted})

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from neatfool.errors import RunError
 from neatfool.experiments.retraining.state import rounds_done
 from neatfool.runs import RunFolder, read_rows
+
+Share = Annotated[float, Field(ge=0, le=1.001)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,20 +38,22 @@ class Round:
         seconds: time the round took.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(allow_inf_nan=False)
+
     round: int
-    test_error: float
-    false_alarms: float
-    caught: float | None
-    caught_all: float | None
-    median_confidence: float
-    mean_confidence: float
-    min_confidence: float
+    test_error: Share
+    false_alarms: Share
+    caught: Share | None
+    caught_all: Share | None
+    median_confidence: Share
+    mean_confidence: Share
+    min_confidence: Share
     classes_over_99: int
     classes_over_9999: int
     evaluations_to_99: int | None
     encodings: dict[str, dict[str, float | int | None]]
     fooling_images: int
-    training_share: float
+    training_share: Share
     loss: float | None
     evaluations: int
     seconds: float
