@@ -199,6 +199,14 @@ def test_an_order_that_cannot_be_found_out_is_suspected_where_the_network_tells_
     assert not any(one.better for one in found.trials)
 
 
+def test_classes_of_another_list_are_suspected_however_the_images_are_sorted():
+    world = World(classes=10, each=300)
+    # The labels have nothing to do with the images; the first 300 images, and more, are of one class.
+    found = world.examine(labels=np.random.default_rng(0).integers(0, 10, 3000))
+    assert "as good as chance" in found.suspicion and "its classes are others" in found.suspicion
+    assert "two images" not in found.suspicion
+
+
 def test_a_network_that_does_not_look_is_told_from_one_in_another_order():
     world = World()
     found = world.examine(Before(world.network, lambda x: x * 1e-3))
