@@ -93,6 +93,13 @@ def test_a_detector_is_recommended_only_if_it_catches_most(rejected: float, advi
     assert "neatfool audit --model quadrants --data '/photographs of mine' --budget 100 --seeds 2" in page.text
 
 
+def test_what_was_retrained_is_not_retrained_from_where_it_is(tmp_path: Path) -> None:
+    page = page_of(fake_audit(class_names=["a", "b", "fooling image"]), tmp_path)
+    assert "has a class for fooling images already" in page.text
+    assert "neatfool retrain --model" not in page.text
+    assert "neatfool retrain --model" in page_of(fake_audit(class_names=["a", "b"]), tmp_path).text
+
+
 def test_the_best_detectors_are_shown_each_kind_once() -> None:
     assert [one.name for one in best_detectors(fake_detection())] == ["KNN", "energy (T)", "ODIN"]
 
