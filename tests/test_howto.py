@@ -51,5 +51,11 @@ def test_audit_a_fine_tuned_resnet(tmp_path: Path) -> None:
         else:
             for line in block.splitlines():
                 do(["sh", "-c", line])
-    for written in ("audit-small/audit.html", "audit-ci/badge.svg", "audit.xml", "gained/compare.html", "fooling/README.md"):
+    for written in (
+        "audit-small/audit.html",
+        "audit-ci/badge.svg",
+        "audit.xml",
+        "gained/compare.html",
+        "fooling/README.md",
+    ):
         assert (tmp_path / written).stat().st_size > 100

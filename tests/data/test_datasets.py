@@ -129,6 +129,15 @@ def test_folders_called_as_the_classes_stand_for_these(called: str, tmp_path: Pa
     assert dict(zip(sorted(names), labels_of(data), strict=True)) == {name: i for i, name in enumerate(names)}
 
 
+def test_the_validation_part_of_train_and_val_is_looked_at(tmp_path: Path) -> None:
+    for part, label in (("train", "a"), ("val", "a"), ("val", "b")):
+        (tmp_path / part / label).mkdir(parents=True)
+        Image.new("L", (9, 9)).save(tmp_path / part / label / f"{part}.png")
+    two = Classifier(Brightness(2), input_size=8, channels=1, device="cpu")
+    found = open_dataset(tmp_path, two)
+    assert [Path(path).name for path, _ in found.samples] == ["val.png", "val.png"]
+
+
 def test_any_torch_data_set_of_pairs_can_be_read() -> None:
     images = torch.from_numpy(grays([0, 51, 102, 255, 7])).unsqueeze(1)
     labels = torch.tensor([0, 2, 4, 9, 0])

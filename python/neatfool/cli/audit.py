@@ -30,7 +30,9 @@ def command(
             show_default="no real images",
         ),
     ] = None,
-    budget: Annotated[int, typer.Option(min=10, help="Passes through the network of each attack, for each class.")] = 500,
+    budget: Annotated[
+        int, typer.Option(min=10, help="Passes through the network of each attack, for each class.")
+    ] = 500,
     seeds: Annotated[int, typer.Option(min=1, help="How often each attack is done.")] = 3,
     device: options.Device = "auto",
     backend: options.BackendUnlessSet = None,
@@ -38,7 +40,11 @@ def command(
     fail_over: Annotated[
         float | None,
         typer.Option(
-            min=0, max=100, metavar="SCORE", help="Exit with status 1 if the fooling score is higher.", show_default="never"
+            min=0,
+            max=100,
+            metavar="SCORE",
+            help="Exit with status 1 if the fooling score is higher.",
+            show_default="never",
         ),
     ] = None,
     junit: Annotated[
@@ -52,7 +58,8 @@ def command(
         Path | None, typer.Option(metavar="AUDIT", help="Audit before retraining, for --after.", show_default="none")
     ] = None,
     after: Annotated[
-        Path | None, typer.Option(metavar="AUDIT", help="Audit after it: what was gained and lost.", show_default="none")
+        Path | None,
+        typer.Option(metavar="AUDIT", help="Audit after it: what was gained and lost.", show_default="none"),
     ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -62,7 +69,9 @@ def command(
         raise typer.BadParameter("--before and --after go together; give both.")
     if before is not None and after is not None:
         if compare or audits:
-            raise typer.BadParameter("--before and --after compare two audits alone; leave out --compare and the others.")
+            raise typer.BadParameter(
+                "--before and --after compare two audits alone; leave out --compare and the others."
+            )
         return _before_and_after(before, after, out=out, json=json, quiet=quiet)
     if compare:
         return _compare(audits or [], out=out, json=json, quiet=quiet)
@@ -88,9 +97,7 @@ def command(
     return finish(result, json=json, quiet=quiet, fail_over=fail_over, junit=junit)
 
 
-def finish(
-    result: Any, *, json: bool, quiet: bool, fail_over: float | None = None, junit: Path | None = None
-) -> int:
+def finish(result: Any, *, json: bool, quiet: bool, fail_over: float | None = None, junit: Path | None = None) -> int:
     """Writes the pages of an audit, says what came out, and returns the exit code."""
     summary = result.summary()
     if not result.complete:

@@ -147,8 +147,8 @@ class _Plain:
         if now.done != now.total and time.monotonic() - self._last < _PLAIN_SECONDS:
             return
         self._last = time.monotonic()
-        total = "" if now.total is None else f"/{now.total}"
-        place = f"{now.unit.removesuffix('s')} {now.done}{total}"
+        total = "" if now.total is None else f" of {now.total:,}"
+        place = f"{now.done:,}{total} {now.unit}"
         rest = f"  {left:,.0f} s left" if left else ""
         stderr.print(f"{now.task}: {place}{_facts(now.metrics)}{rest}", soft_wrap=True)
 

@@ -11,7 +11,7 @@ from neatfool.errors import DataError
 
 
 def open_dataset(root: str | os.PathLike[str], classifier: Classifier) -> ImageArray | Photographs:
-    """Opens MNIST's test set, or a folder with one folder of images per class (see `Photographs`).
+    """Opens MNIST's test set, or a folder with one folder of images per class (see `Photographs`), or with train and val.
 
     Raises:
         DataError: There is no data set there, or it does not fit the classifier.
@@ -21,7 +21,13 @@ def open_dataset(root: str | os.PathLike[str], classifier: Classifier) -> ImageA
         raise DataError(f"There is no folder {folder}; check the path given as data.")
     if mnist_folder(folder, "test"):
         return _open_mnist(folder, classifier)
-    return Photographs(folder, classifier)
+    return Photographs(_validation(folder), classifier)
+
+
+def _validation(folder: Path) -> Path:
+    """The folder val of one that holds this or train alone, as ImageNet is laid out; any other folder itself."""
+    parts = {entry.name for entry in os.scandir(folder) if entry.is_dir()}
+    return folder / "val" if "val" in parts <= {"train", "val"} else folder
 
 
 def _open_mnist(folder: Path, classifier: Classifier) -> ImageArray:

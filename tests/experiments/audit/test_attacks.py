@@ -26,7 +26,9 @@ class Bright(nn.Module):
 
 
 def bright() -> nf.Classifier:
-    network = nf.Classifier(Bright(), input_size=6, channels=1, class_names=["light", "dark", "none"], device="cpu", chunk=3)
+    network = nf.Classifier(
+        Bright(), input_size=6, channels=1, class_names=["light", "dark", "none"], device="cpu", chunk=3
+    )
     network.module.seen.clear()
     return network
 
@@ -73,7 +75,8 @@ def test_ascent_that_never_fools_spends_its_budget_and_no_more():
 @pytest.mark.parametrize("name", ["cppn", "direct", "gradient"])
 def test_the_same_seed_gives_the_same_and_another_seed_other_images(name):
     one, same, other = (
-        attack(name, bright(), np.array([0, 2]), budget=20, seed=seed, progress=silent, stop=never) for seed in (0, 0, 1)
+        attack(name, bright(), np.array([0, 2]), budget=20, seed=seed, progress=silent, stop=never)
+        for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(one.images, same.images)
     np.testing.assert_array_equal(one.passes, same.passes)

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,14 +10,14 @@ from neatfool.experiments.audit.measure import MOST_IMAGES
 CONTRACT = {"model", "protocol", "score", "score_low", "score_high", "attacks", "detectors", "accuracy", "ece"}
 
 
-def summary_of(result: nf.experiments.audit.Audit) -> dict[str, object]:
+def summary_of(result):
     return {key: value for key, value in result.summary().items() if key not in ("run", "seconds", "weights_hash")}
 
 
-def audited(out: Path | None, *, stop_after: int | None = None):
-    told: list[nf.Progress] = []
+def audited(out, *, stop_after=None):
+    told = []
     stop = None if stop_after is None else lambda: len(told) >= stop_after
-    return nf.audit("lenet-mnist", budget=20, seeds=2, out=out, progress=told.append, stop=stop), told
+    return nf.audit("lenet-mnist", budget=12, seeds=2, out=out, progress=told.append, stop=stop), told
 
 
 def test_an_audit_says_all_that_is_promised(tmp_path):
@@ -50,7 +49,7 @@ def test_the_images_are_those_that_the_classifier_was_judged_by(tmp_path):
     np.testing.assert_array_equal(stored, result.attacks[2].images[1, 3, 0])
 
 
-@pytest.mark.parametrize("events", [1, 7, 13])
+@pytest.mark.parametrize("events", [1, 7])
 def test_stopped_and_resumed_it_comes_to_the_same(tmp_path, events):
     whole, _ = audited(tmp_path / "whole")
     stopped, _ = audited(tmp_path / "stopped", stop_after=events)
@@ -85,7 +84,7 @@ def test_bad_input_is_one_sentence(tmp_path, capsys):
         (["--before", "x"], "--after"),
         (["somewhere"], "--compare"),
         (["--compare", "one"], "two audits"),
-        (["--fail-over", "101"], "101"),
+        (["--fail-over", "101"], "--fail-over"),
         (["--model", "lenet-mnits"], "lenet-mnist"),
     ):
         assert cli(["audit", "--out", str(tmp_path / "out"), "--quiet", *arguments]) == 2
@@ -115,7 +114,7 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path):
 
 
 def test_the_command_fails_where_the_score_is_over_the_limit(tmp_path, capsys):
-    small = ["audit", "--budget", "20", "--seeds", "1", "--quiet"]
+    small = ["audit", "--budget", "12", "--seeds", "1", "--quiet"]
     assert cli([*small, "--out", str(tmp_path / "one"), "--json", "--fail-over", "100"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed.keys() >= CONTRACT
