@@ -30,7 +30,7 @@ from neatfool.figures.charts import (
 )
 from neatfool.figures.output import inline_svg, write_figure
 from neatfool.figures.page import write_html
-from neatfool.figures.sheet import Sheet, text_width
+from neatfool.figures.sheet import Sheet, fitting, text_width
 from neatfool.figures.style import PALETTE, SERIES, styled
 
 HOSTILE = [
@@ -103,6 +103,13 @@ def test_text_is_cut_to_its_room(name, room):
     sheet.text(0, 10, name, room=room)
     (text,) = texts(ET.fromstring(inline_svg(sheet.figure, "text"))) or [""]
     assert text_width(text, 12) <= room or text == "…"
+
+
+def test_as_much_of_a_text_is_kept_as_there_is_room_for():
+    text = "The quick brown fox, jumping over"
+    for room in (1, 40, 100, 150):
+        ends = [end for end in range(len(text)) if text_width(text[:end] + "…", 12) <= room]
+        assert fitting(text, 12, room)[1] == text[: max(ends, default=0)].rstrip(" ,") + "…"
 
 
 def test_letters_that_the_font_lacks_have_boxes_in_pictures_and_stay_on_pages(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Literal
@@ -189,9 +190,9 @@ def fitting(text: str, size: float, room: float | None, *, bold: bool = False) -
     """A line of text cut to the room there is: as matplotlib's font can draw it, and as it is meant."""
     text = printable(text)
     if room is not None and text_width(text, size, bold=bold) > room:
-        while text and text_width(text + "…", size, bold=bold) > room:
-            text = text[:-1]
-        text = text.rstrip(" ,") + "…"
+        # Measuring takes milliseconds, and names may have a thousand letters.
+        fits = bisect_right(range(len(text)), room, key=lambda end: text_width(text[:end] + "…", size, bold=bold))
+        text = text[: max(fits - 1, 0)].rstrip(" ,") + "…"
     return _legible(text, _font(bold)), text
 
 

@@ -1,6 +1,8 @@
 """Audits that were never done, for their pages: every number is chosen."""
 
+import re
 from collections.abc import Sequence
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from neatfool.experiments.audit.settings import ATTACKS
 from neatfool.experiments.audit.state import as_arrays, by_name
 from neatfool.models import ModelConfig
 from neatfool.runs import RunFolder
+from neatfool.shared.files import write_json
 
 DIGITS = tuple("0123456789")
 HOSTILE = "<script>alert('x')</script>\x1b[31m\x00 & \"quoted\" " + "long" * 60
@@ -85,17 +88,18 @@ def fake_folder(
     done: int | None = None,
     **about: Any,
 ) -> Path:
-    """The run folder of such an audit, of whose attacks so many are done; with its pages where all are."""
+    """The run folder of such an audit, of whose attacks so many are done; where all are, with its `audit.json`."""
     config = AuditConfig(model=ModelConfig(name=model), budget=budget, seeds=seeds)
     manifest = {"command": "audit", "model": model, "class_names": list(class_names), "image_shape": shape}
     folder = RunFolder.create(path, config=config.model_dump(), manifest=manifest)
     attacks = attacks_of(class_names, seeds=seeds, shape=shape, passes=passes, names=names)[:done]
     folder.save_checkpoint(*as_arrays(attacks, names))
     if done is None:
-        fake_audit(
+        audit = fake_audit(
             model=model, class_names=class_names, seeds=seeds, shape=shape, passes=passes, names=names, budget=budget,
             folder=folder, **about,
-        ).write()  # fmt: skip
+        )  # fmt: skip
+        write_json(path / "audit.json", audit.summary())
     return path
 
 
@@ -118,3 +122,38 @@ def fake_detection(names: Sequence[str] = ("cppn", "gradient"), *, rejected: flo
     return Detection(
         100, 100, 1.3, detectors, {"ViM": "the classifier's logits are no linear function of its features"}
     )
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, and the text a reader sees."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def check_page(page: Page, *, scripts: int = 0) -> None:
+    """It loads nothing, runs nothing but its own scripts, and says what each picture shows."""
+    assert len(page.all("script")) == scripts
+    assert not {"link", "iframe", "object", "embed", "base"} & {tag for tag, _ in page.elements}
+    for tag, attributes in page.elements:
+        assert not any(name.startswith("on") for name in attributes)
+        if tag == "img":
+            assert (attributes["src"] or "").startswith("data:image/") and attributes["alt"]
+        if tag == "svg":
+            assert attributes["role"] == "img" and attributes["aria-label"]
+        if tag == "a":
+            assert re.match(r"#\w+$|https://github.com/neatfool/neatfool/", attributes["href"] or "")

@@ -316,7 +316,7 @@ def _held_out(detector: _Detector, fitting: _View) -> NDArray[np.float64]:
 def _result(
     name: str, fit: NDArray[np.float64], real: NDArray[np.float64], attacks: Mapping[str, NDArray[np.float64]]
 ) -> DetectorResult:
-    threshold = float(np.quantile(fit, 1 - REJECTED_REAL, method="higher"))
+    threshold = float(np.quantile(fit, 1 - REJECTED_REAL, method="inverted_cdf"))
 
     def caught(scores: NDArray[np.float64]) -> AttackDetection:
         return AttackDetection(*_separation(real, scores), float((scores > threshold).mean()), scores)

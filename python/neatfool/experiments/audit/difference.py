@@ -52,7 +52,8 @@ class Difference:
         """
         old, new = _easy(self.before.audit), _easy(self.after.audit)
         random = np.random.default_rng(0)
-        means = _resampled(new - old, random) if self.paired else _resampled(new, random) - _resampled(old, random)
+        same = self.paired
+        means = _resampled(new - old, random) if same else _resampled(new, random) - _resampled(old, random)
         low, high = np.quantile(means, _LEVELS)
         return Score(100 * float(new.mean() - old.mean()), 100 * float(low), 100 * float(high))
 
@@ -186,4 +187,4 @@ def _minus(after: float | None, before: float | None) -> float | None:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}") if round(value, 1) else "0"

@@ -139,7 +139,7 @@ def examine_feeding(
         top5=float((best_five == labels[:, np.newaxis]).any(1).mean()),
         mean_confidence=sure,
         ece=_calibration_error(given, labels),
-        suspicion=_suspicion(classifier, given, labels, doubts, best),
+        suspicion=_suspicion(given, labels, doubts, best, _information(given[chosen])),
         trials=tuple(result.trial for result in (*results, *orders)),
     )
 
@@ -310,11 +310,11 @@ class _Doubts(NamedTuple):
 
 
 def _suspicion(
-    classifier: Classifier,
     given: NDArray[np.float32],
     labels: NDArray[np.int64],
     doubts: _Doubts,
     best: _Result | None,
+    information: float,
 ) -> str | None:
     top1 = percent(float((given.argmax(1) == labels).mean()))
     sure = percent(float(given.max(1).mean(dtype=np.float64)))
@@ -325,7 +325,7 @@ def _suspicion(
             f"{accuracy}. With {trial.name} it is {percent(trial.top1)} on {trial.images} images, instead of "
             f"{percent(trial.before)}: {best.cause}; {best.mending}."
         )
-    if doubts.chance and _information(given) > TELLS_APART:
+    if doubts.chance and information > TELLS_APART:
         few = "" if fitted_order(given, labels) else "; two images of each class are needed to find it out"
         return (
             f"{accuracy}, and neither another range of pixels nor another order of channels raises it; but the network "
@@ -352,7 +352,7 @@ def _information(confidences: NDArray[np.float32]) -> float:
     That is the mutual information of image and class, H(mean p) - mean H(p), on which the Inception score rests (Salimans et
     al. 2016); it needs no labels.
     """
-    p = confidences[:MOST_TRIED].astype(np.float64)
+    p = confidences.astype(np.float64)
     most = math.log(min(p.shape))
     return float((_entropy(p.mean(0)) - _entropy(p).mean()) / most) if most else 0.0
 

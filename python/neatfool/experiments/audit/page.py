@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from neatfool.classifiers import FOOLING_CLASS
 from neatfool.errors import RunError
 from neatfool.experiments.audit.badge import write_badge
 from neatfool.experiments.audit.figure import ATTACK_NAMES, draw_curves, draw_scale, draw_scores
@@ -60,7 +61,7 @@ def write_audit(audit: Audit, out: Path) -> None:
         pixelated=max(audit.attacks[0].images.shape[3:]) <= SMALL_SIDE,
         scores=_scores(audit),
         best=max(audit.summary()["detectors"], key=lambda one: (one["rejected"], one["auroc"]), default=None),
-        data=audit.config.data,
+        retrained=FOOLING_CLASS in audit.class_names,
         commands=_commands(audit),
         provenance=_provenance(audit),
         docs=DOCS,
