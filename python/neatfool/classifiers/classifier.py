@@ -91,6 +91,8 @@ class Classifier:
     ) -> None:
         self.name = name or type(module).__name__
         self.weights = weights
+        self.source: str | None = None
+        """What `load_classifier` takes as a name to make this classifier again; None where it was made otherwise."""
         try:
             settled = Preprocessing.settle(
                 channels=channels,

@@ -38,7 +38,7 @@ class ModelConfig(Settings):
     def of(cls, classifier: Classifier) -> ModelConfig:
         """What would load a classifier again, onto the device where it is."""
         return cls(
-            name=classifier.name,
+            name=classifier.source or classifier.name,
             weights=classifier.weights,
             device=str(classifier.device),
             crops=classifier.crops,

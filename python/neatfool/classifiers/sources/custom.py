@@ -8,9 +8,40 @@ from pathlib import Path
 
 from torch import nn
 
+from neatfool.classifiers.added_class import add_class
+from neatfool.classifiers.building import Weights
 from neatfool.classifiers.classifier import Classifier
+from neatfool.classifiers.preprocessing import Crops
+from neatfool.classifiers.saving import stored_names
+from neatfool.classifiers.state_dict import load_weights, own_names, read_weights
 from neatfool.errors import ModelError, NeatfoolError
 from neatfool.shared.text import reason
+
+
+def is_factory(name: str) -> bool:
+    """Whether a model's name is of the form `package.module:factory`."""
+    module, colon, factory = name.partition(":")
+    return bool(colon) and (factory.isidentifier() or not factory or not module)
+
+
+def load_custom(spec: str, *, weights: Weights, device: str, crops: Crops) -> Classifier:
+    """What a factory makes, with other weights if there are any, see `load_classifier`.
+
+    Raises:
+        ModelError: There is no such factory, it does not return a Classifier, or the weights do not fit.
+    """
+    classifier = call_factory(spec)
+    if classifier.crops != crops and crops != 1:
+        raise ModelError(f"{spec} was made for one crop; pass crops={crops} to Classifier in the factory.")
+    if weights == "none":
+        raise ModelError(f"{spec} decides on its weights itself; leave out --weights none.")
+    if weights is not None:
+        state, metadata = read_weights(weights)
+        if widened := stored_names(metadata, classifier.n_classes + 1):
+            classifier = add_class(classifier, widened[-1], seed=0)
+        load_weights(classifier.module, own_names(state, classifier.module), str(weights))
+        classifier.run_with()  # a backend may hold a copy of the weights it replaced
+    return classifier if device == "auto" else classifier.to(device)
 
 
 def call_factory(spec: str) -> Classifier:

@@ -1,0 +1,77 @@
+"""What the name of a model says: which source it comes from, and whether loading it runs code."""
+
+import difflib
+from pathlib import Path
+from typing import NamedTuple
+
+from neatfool.classifiers.sources.custom import is_factory
+from neatfool.classifiers.sources.torchvision import zoo_names
+from neatfool.errors import ModelError
+from neatfool.models.builtin import MNIST_MODELS
+
+
+class Source(NamedTuple):
+    """A kind of model that a name can stand for.
+
+    Attributes:
+        module: Where its loader is; imported when it is first used.
+        function: The loader, which takes a name and the keywords weights, device and crops, and returns a `Classifier`.
+        code: Whether loading may run code of whoever made the model.
+    """
+
+    module: str
+    function: str
+    code: bool = False
+
+
+_BUILT_IN = Source("neatfool.models.builtin", "load_builtin")
+_TORCHVISION = Source("neatfool.classifiers.sources.torchvision", "load_torchvision")
+_CUSTOM = Source("neatfool.classifiers.sources.custom", "load_custom", code=True)
+
+PREFIXES: dict[str, Source] = {}
+"""By what a name has before its first colon; the loader gets what comes after it."""
+
+SUFFIXES: dict[str, Source] = {}
+"""By the end of a file's name, in lower case; the loader gets the path."""
+
+
+def find_source(name: str) -> tuple[Source, str]:
+    """Where a model comes from, and what its loader is to be given.
+
+    Raises:
+        ModelError: There is no such model.
+    """
+    prefix, colon, rest = name.partition(":")
+    if colon and prefix in PREFIXES:
+        return PREFIXES[prefix], rest
+    if source := SUFFIXES.get(Path(name).suffix.lower()):
+        return source, name
+    if is_factory(name):
+        return _CUSTOM, name
+    if name in MNIST_MODELS:
+        return _BUILT_IN, name
+    if name in zoo_names():
+        return _TORCHVISION, name
+    raise _unknown(name)
+
+
+def runs_code(name: str) -> bool:
+    """Whether loading the model of a name may run code that came with it, or that the name alone chooses."""
+    try:
+        return find_source(name)[0].code
+    except ModelError:
+        return ":" in name
+
+
+def _unknown(name: str) -> ModelError:
+    prefix, colon, _ = name.partition(":")
+    if colon:
+        close = difflib.get_close_matches(prefix.lower(), PREFIXES, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]}:" if close else f"those there are: {', '.join(PREFIXES) or 'none'}"
+        return ModelError(
+            f"There is no kind of model {prefix}: for {name!r}; {hint}, and package.module:factory or ./file.py:factory "
+            "names one of your own."
+        )
+    close = difflib.get_close_matches(name.lower(), [*MNIST_MODELS, *zoo_names()], n=3, cutoff=0.5)
+    hint = f"close names are {', '.join(close)}" if close else "neatfool models lists all names"
+    return ModelError(f"There is no model named {name!r}; {hint}, and package.module:factory names one of your own.")
