@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
 
 from neatfool.classifiers import Backend, Classifier, Precision
 from neatfool.models.loading import load_classifier
+from neatfool.models.naming import resolve_name
 from neatfool.shared.settings import Settings
 
 
 class ModelConfig(Settings):
     """The arguments of `load_classifier`."""
 
-    name: str = "lenet-mnist"
+    name: Annotated[str, AfterValidator(resolve_name)] = "lenet-mnist"
     weights: str | None = None
     device: str = "auto"
     crops: Literal[1, 10] = 1

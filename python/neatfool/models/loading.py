@@ -13,7 +13,7 @@ from neatfool.classifiers.preprocessing import Crops
 from neatfool.classifiers.sources.torchvision import cached_file, zoo_names, zoo_weights
 from neatfool.errors import ModelError
 from neatfool.models.builtin import MNIST_MODELS, MNIST_SIZE, SHIPPED_WEIGHTS, mnist_classes
-from neatfool.models.naming import find_source
+from neatfool.models.naming import find_source, resolve_name
 
 
 class ModelInfo(NamedTuple):
@@ -54,11 +54,14 @@ def load_classifier(
         ModelError: There is no such model, its weights are missing or do not fit, or there is no such device.
     """
     source, rest = find_source(model)
+    chosen = (backend, precision) != ("torch", "float32")
+    if source.runs_itself and chosen:
+        raise ModelError(f"{model} is run by OpenVINO, in float32; leave out --backend and --precision.")
     load = getattr(import_module(source.module), source.function)
     classifier: Classifier = load(rest, weights=weights, device=device, crops=crops)
-    classifier.source = model
+    classifier.source = resolve_name(model)
     classifier.weights = None if weights is None else os.fspath(weights)
-    if (backend, precision) != ("torch", "float32"):
+    if chosen:
         classifier.run_with(backend=backend, precision=precision)
     return classifier
 

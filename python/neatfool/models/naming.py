@@ -4,7 +4,7 @@ import difflib
 from pathlib import Path
 from typing import NamedTuple
 
-from neatfool.classifiers.sources.custom import is_factory
+from neatfool.classifiers.sources.custom import find_factory, is_importable
 from neatfool.classifiers.sources.torchvision import zoo_names
 from neatfool.errors import ModelError
 from neatfool.models.builtin import MNIST_MODELS
@@ -17,11 +17,13 @@ class Source(NamedTuple):
         module: Where its loader is; imported when it is first used.
         function: The loader, which takes a name and the keywords weights, device and crops, and returns a `Classifier`.
         code: Whether loading may run code of whoever made the model.
+        runs_itself: Whether it has a way of its own through the network, so that backend and precision cannot be chosen.
     """
 
     module: str
     function: str
     code: bool = False
+    runs_itself: bool = False
 
 
 _BUILT_IN = Source("neatfool.models.builtin", "load_builtin")
@@ -31,7 +33,15 @@ _CUSTOM = Source("neatfool.classifiers.sources.custom", "load_custom", code=True
 PREFIXES: dict[str, Source] = {}
 """By what a name has before its first colon; the loader gets what comes after it."""
 
-SUFFIXES: dict[str, Source] = {}
+_OPENVINO = Source("neatfool.classifiers.sources.openvino", "load_openvino", runs_itself=True)
+_TORCHSCRIPT = Source("neatfool.classifiers.sources.torchscript", "load_torchscript", code=True)
+
+SUFFIXES: dict[str, Source] = {
+    ".onnx": _OPENVINO,
+    ".xml": _OPENVINO,
+    ".pt2": Source("neatfool.classifiers.sources.exported", "load_exported", code=True),
+    **dict.fromkeys((".pt", ".ts", ".torchscript"), _TORCHSCRIPT),
+}
 """By the end of a file's name, in lower case; the loader gets the path."""
 
 
@@ -44,9 +54,10 @@ def find_source(name: str) -> tuple[Source, str]:
     prefix, colon, rest = name.partition(":")
     if colon and prefix in PREFIXES:
         return PREFIXES[prefix], rest
-    if source := SUFFIXES.get(Path(name).suffix.lower()):
+    if source := SUFFIXES.get(_suffix(name)):
         return source, name
-    if is_factory(name):
+    factory = find_factory(name)
+    if factory and (factory.is_file or is_importable(factory.home) or not _close_prefixes(prefix)):
         return _CUSTOM, name
     if name in MNIST_MODELS:
         return _BUILT_IN, name
@@ -63,15 +74,34 @@ def runs_code(name: str) -> bool:
         return ":" in name
 
 
+def resolve_name(name: str) -> str:
+    """A model's name as a run remembers it: a file is found again from any working directory."""
+    prefix, colon, _ = name.partition(":")
+    if colon and prefix in PREFIXES:
+        return name
+    if _suffix(name) in SUFFIXES:
+        return str(Path(name).resolve())
+    factory = find_factory(name)
+    return factory.resolved() if factory else name
+
+
+def _suffix(name: str) -> str:
+    return Path(name).suffix.lower()
+
+
+def _close_prefixes(prefix: str) -> list[str]:
+    return difflib.get_close_matches(prefix.lower(), PREFIXES, n=1, cutoff=0.6)
+
+
 def _unknown(name: str) -> ModelError:
+    own = "package.module:factory or ./file.py:factory names one of your own"
     prefix, colon, _ = name.partition(":")
     if colon:
-        close = difflib.get_close_matches(prefix.lower(), PREFIXES, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]}:" if close else f"those there are: {', '.join(PREFIXES) or 'none'}"
-        return ModelError(
-            f"There is no kind of model {prefix}: for {name!r}; {hint}, and package.module:factory or ./file.py:factory "
-            "names one of your own."
+        close = _close_prefixes(prefix)
+        hint = (
+            f"did you mean {close[0]}:" if close else f"what a name can begin with: {', '.join(PREFIXES) or 'nothing'}"
         )
+        return ModelError(f"There is no kind of model {prefix}: for {name!r}; {hint}, and {own}.")
     close = difflib.get_close_matches(name.lower(), [*MNIST_MODELS, *zoo_names()], n=3, cutoff=0.5)
     hint = f"close names are {', '.join(close)}" if close else "neatfool models lists all names"
-    return ModelError(f"There is no model named {name!r}; {hint}, and package.module:factory names one of your own.")
+    return ModelError(f"There is no model named {name!r}; {hint}, and {own}.")
