@@ -65,8 +65,8 @@ class Classifier:
             mirror images), as in the paper.
         image_size: Side, or (height, width), of the images. It equals `input_size` for one crop, and is larger
             for ten: `resize_size` if None.
-        resize_size: Length to which `photographs` have their short side resized before the centre crop; 8/7 of the
-            input's short side if None (256 for 224).
+        resize_size: Length to which `photographs` have their short side resized before the centre crop, or the (height,
+            width) to which they are squeezed; 8/7 of the input's short side if None (256 for 224).
         interpolation: How photographs are resized.
         device: "auto" (CUDA if there is a device, else CPU), "cpu", "cuda" or "cuda:i".
         name: Name in messages and manifests; the module's class name if None.
@@ -96,7 +96,7 @@ class Classifier:
         outputs: Outputs = "logits",
         crops: Crops = 1,
         image_size: int | Size | None = None,
-        resize_size: int | None = None,
+        resize_size: int | Size | None = None,
         interpolation: Interpolation = "bilinear",
         device: str | torch.device = "auto",
         name: str | None = None,
@@ -109,6 +109,8 @@ class Classifier:
         self.weights = weights
         self.source: str | None = None
         """What `load_classifier` takes as a name to make this classifier again; None where it was made otherwise."""
+        self.labels: str | tuple[str, ...] | None = None
+        """What `load_classifier` takes as labels for that."""
         try:
             settled = Preprocessing.settle(
                 channels=channels,

@@ -35,7 +35,8 @@ class Preprocessing:
         std: divides after subtracting the mean, one number per channel, in the network's order.
         layout: whether the network gets (N, channels, height, width) or (N, height, width, channels).
         outputs: what the network returns.
-        resize_size: length to which the short side of photographs is resized before the centre crop.
+        resize_size: length to which the short side of photographs is resized before the centre crop, or the (height, width)
+            to which they are squeezed.
         interpolation: how they are resized.
 
     Raises:
@@ -50,7 +51,7 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     outputs: Outputs
-    resize_size: int
+    resize_size: int | Size
     interpolation: Interpolation
     channel_order: ChannelOrder = "rgb"
     layout: Layout = "nchw"
@@ -72,7 +73,7 @@ class Preprocessing:
         mean: Sequence[float] | None,
         std: Sequence[float] | None,
         outputs: Outputs,
-        resize_size: int | None,
+        resize_size: int | Size | None,
         interpolation: Interpolation,
         channel_order: ChannelOrder,
         layout: Layout,
@@ -85,7 +86,8 @@ class Preprocessing:
         seen = _size("input_size", input_size)
         usual = round(min(seen) * 8 / 7)
         resized = usual if resize_size is None else resize_size
-        larger = resized if resized > min(seen) else usual
+        short = resized if isinstance(resized, int) else min(_size("resize_size", resized))
+        larger = short if short > min(seen) else usual
         if image_size is not None:
             size = _size("image_size", image_size)
         elif crops == 1:
@@ -104,7 +106,7 @@ class Preprocessing:
             mean=tuple(float(value) - low for value in ((0.0,) * channels if mean is None else mean)),
             std=(1.0,) * channels if std is None else tuple(float(value) for value in std),
             outputs=outputs,
-            resize_size=resized,
+            resize_size=resized if isinstance(resized, int) else _size("resize_size", resized),
             interpolation=interpolation,
             channel_order=channel_order,
             layout=layout,
@@ -138,7 +140,9 @@ class Preprocessing:
         factors = (self.scale, *self.std)
         if 0 in factors or not all(math.isfinite(value) for value in (*factors, *self.mean)):
             return "scale, mean and std must be finite, and scale and std not 0"
-        if self.resize_size < min(self.input_size):
+        squeezed = (self.resize_size,) * 2 if isinstance(self.resize_size, int) else self.resize_size
+        least = (min(self.input_size),) * 2 if isinstance(self.resize_size, int) else self.input_size
+        if any(whole < part for whole, part in zip(squeezed, least, strict=True)):
             return f"resize_size {self.resize_size} is smaller than input_size {seen}"
         if self.crops == 1 and self.image_size != self.input_size:
             height, width = self.image_size

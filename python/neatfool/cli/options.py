@@ -32,6 +32,14 @@ Weights = Annotated[
         show_default="the model's own",
     ),
 ]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="The classes' names, one a line: what clip: is to tell apart, or other names for a model's classes.",
+        show_default="the model's own",
+    ),
+]
 _backend = typer.Option(help="Who runs the network: torch is there always.", show_default="torch")
 _precision = typer.Option(help="What the network calculates in.", show_default="float32")
 BackendUnlessSet = Annotated[Literal["torch", "compile", "openvino"] | None, _backend]
@@ -53,7 +61,14 @@ def stored_weights(weights: str | None) -> str | None:
     return weights if weights in (None, "none") else str(Path(weights).resolve())
 
 
-def chosen_model(name: str | None, weights: str | None, **others: object) -> dict[str, object]:
+def stored_labels(labels: str | None) -> str | None:
+    """The file of class names as a run remembers it, likewise."""
+    return labels and str(Path(labels).resolve())
+
+
+def chosen_model(
+    name: str | None, weights: str | None, *, labels: str | None = None, **others: object
+) -> dict[str, object]:
     """The options that choose a classifier, those that were given, as a layer for `build_config`."""
-    chosen = {"name": name, "weights": stored_weights(weights), **others}
+    chosen = {"name": name, "weights": stored_weights(weights), "labels": stored_labels(labels), **others}
     return {key: value for key, value in chosen.items() if value is not None}

@@ -27,6 +27,7 @@ def command(
         str | None, typer.Option("--model", "-m", metavar="NAME", show_default="lenet-mnist, or alexnet")
     ] = None,
     weights: options.Weights = None,
+    labels: options.Labels = None,
     to: Annotated[
         str | None, typer.Option(metavar="NAME", help="ImageNet: the other network.", show_default="vgg16")
     ] = None,
@@ -46,9 +47,9 @@ def command(
     from neatfool.models import ModelConfig
     from neatfool.shared.settings import check_settings
 
-    def network(name: str, file: str | None) -> ModelConfig:
+    def network(name: str, file: str | None, names: str | None = None) -> ModelConfig:
         count = crops if what == "imagenet" else 1
-        return check_settings(ModelConfig, options.chosen_model(name, file, device=device, crops=count))
+        return check_settings(ModelConfig, options.chosen_model(name, file, labels=names, device=device, crops=count))
 
     try:
         chosen_rows = [int(row) for row in rows.split(",")] if rows else None
@@ -62,7 +63,7 @@ def command(
             out=folder,
             scale=scale,
             rows=chosen_rows,
-            model=network(model or ("lenet-mnist" if what == "mnist" else "alexnet"), weights),
+            model=network(model or ("lenet-mnist" if what == "mnist" else "alexnet"), weights, labels),
             other=network(to or "vgg16", to_weights),
             seed=seed,
             progress=progress,

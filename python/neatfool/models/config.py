@@ -21,6 +21,7 @@ class ModelConfig(Settings):
     crops: Literal[1, 10] = 1
     backend: Backend = "torch"
     precision: Precision = "float32"
+    labels: str | tuple[str, ...] | None = None
 
     def load(self) -> Classifier:
         """The classifier.
@@ -35,6 +36,7 @@ class ModelConfig(Settings):
             crops=self.crops,
             backend=self.backend,
             precision=self.precision,
+            labels=self.labels,
         )
 
     @classmethod
@@ -47,4 +49,5 @@ class ModelConfig(Settings):
             crops=classifier.crops,
             backend=classifier.backend,
             precision=classifier.precision,
+            labels=classifier.labels,
         )

@@ -9,6 +9,8 @@ from torch import nn
 from neatfool.classifiers.backends import Backend, Precision
 from neatfool.classifiers.building import Weights
 from neatfool.classifiers.classifier import Classifier
+from neatfool.classifiers.labels import Labels, read_labels
+from neatfool.classifiers.names import settle_names
 from neatfool.classifiers.preprocessing import Crops
 from neatfool.classifiers.sources.torchvision import cached_file, zoo_names, zoo_weights
 from neatfool.errors import ModelError
@@ -36,6 +38,7 @@ def load_classifier(
     crops: Crops = 1,
     backend: Backend = "torch",
     precision: Precision = "float32",
+    labels: Labels = None,
 ) -> Classifier:
     """Loads a classifier by name.
 
@@ -49,16 +52,22 @@ def load_classifier(
         crops: 1, or 10 for the mean over ten crops.
         backend: Who runs the network, see `Backend`; a function of yours may have chosen one already.
         precision: What it calculates in, see `Precision`.
+        labels: The classes' names in their order: a text file with one name a line, or a list. CLIP needs them; other
+            classifiers are renamed.
 
     Raises:
-        ModelError: There is no such model, its weights are missing or do not fit, or there is no such device.
+        ModelError: There is no such model, its weights or labels are missing or do not fit, or there is no such device.
     """
     source, rest = find_source(model)
     chosen = (backend, precision) != ("torch", "float32")
     if source.runs_itself and chosen:
         raise ModelError(f"{model} is run by OpenVINO, in float32; leave out --backend and --precision.")
     load = getattr(import_module(source.module), source.function)
-    classifier: Classifier = load(rest, weights=weights, device=device, crops=crops)
+    given = {"labels": labels} if source.labels else {}
+    classifier: Classifier = load(rest, weights=weights, device=device, crops=crops, **given)
+    if labels is not None:
+        classifier.class_names = settle_names(read_labels(labels), classifier.n_classes, model)
+        classifier.labels = os.fspath(labels) if isinstance(labels, str | os.PathLike) else tuple(labels)
     classifier.source = resolve_name(model)
     classifier.weights = None if weights is None else os.fspath(weights)
     if chosen:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neatfool.classifiers.sources.custom import find_factory, is_importable
+from neatfool.classifiers.sources.hub import is_folder
 from neatfool.classifiers.sources.torchvision import zoo_names
 from neatfool.errors import ModelError
 from neatfool.models.builtin import MNIST_MODELS
@@ -17,12 +18,14 @@ class Source(NamedTuple):
         module: Where its loader is; imported when it is first used.
         function: The loader, which takes a name and the keywords weights, device and crops, and returns a `Classifier`.
         code: Whether loading may run code of whoever made the model.
+        labels: Whether its loader also takes labels, without which there are no classes.
         runs_itself: Whether it has a way of its own through the network, so that backend and precision cannot be chosen.
     """
 
     module: str
     function: str
     code: bool = False
+    labels: bool = False
     runs_itself: bool = False
 
 
@@ -30,7 +33,11 @@ _BUILT_IN = Source("neatfool.models.builtin", "load_builtin")
 _TORCHVISION = Source("neatfool.classifiers.sources.torchvision", "load_torchvision")
 _CUSTOM = Source("neatfool.classifiers.sources.custom", "load_custom", code=True)
 
-PREFIXES: dict[str, Source] = {}
+PREFIXES: dict[str, Source] = {
+    "timm": Source("neatfool.classifiers.sources.timm", "load_timm"),
+    "hf": Source("neatfool.classifiers.sources.hf", "load_hf"),
+    "clip": Source("neatfool.classifiers.sources.clip", "load_clip", labels=True),
+}
 """By what a name has before its first colon; the loader gets what comes after it."""
 
 _OPENVINO = Source("neatfool.classifiers.sources.openvino", "load_openvino", runs_itself=True)
@@ -76,9 +83,9 @@ def runs_code(name: str) -> bool:
 
 def resolve_name(name: str) -> str:
     """A model's name as a run remembers it: a file is found again from any working directory."""
-    prefix, colon, _ = name.partition(":")
+    prefix, colon, rest = name.partition(":")
     if colon and prefix in PREFIXES:
-        return name
+        return f"hf:{Path(rest).expanduser().resolve()}" if prefix == "hf" and is_folder(rest) else name
     if _suffix(name) in SUFFIXES:
         return str(Path(name).resolve())
     factory = find_factory(name)
