@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from neatfool.cli.completion import model_names
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
@@ -20,7 +22,9 @@ _model = typer.Option(
     "--model",
     "-m",
     metavar="NAME",
-    help="lenet-mnist (built in), a torchvision classification model such as alexnet, or package.module:factory.",
+    help="lenet-mnist (built in), a torchvision model such as alexnet, timm:NAME, hf:OWNER/NAME, clip:NAME, a model file, or "
+    "package.module:factory; neatfool models lists them.",
+    autocompletion=model_names,
 )
 Model = Annotated[str, _model]
 ModelUnlessSet = Annotated[str | None, _model]

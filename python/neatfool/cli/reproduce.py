@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from neatfool.cli import options
+from neatfool.cli.completion import model_names
 from neatfool.cli.interrupt import STOPPING, graceful_interrupt
 from neatfool.cli.output import print_json, show_progress, stdout
 
@@ -24,12 +25,18 @@ def command(
         str | None, typer.Option(metavar="LIST", help='Only these rows, as in "1,2,6".', show_default="all")
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", metavar="NAME", show_default="lenet-mnist, or alexnet")
+        str | None,
+        typer.Option(
+            "--model", "-m", metavar="NAME", show_default="lenet-mnist, or alexnet", autocompletion=model_names
+        ),
     ] = None,
     weights: options.Weights = None,
     labels: options.Labels = None,
     to: Annotated[
-        str | None, typer.Option(metavar="NAME", help="ImageNet: the other network.", show_default="vgg16")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="ImageNet: the other network.", show_default="vgg16", autocompletion=model_names
+        ),
     ] = None,
     to_weights: Annotated[str | None, typer.Option(metavar="FILE", help="Its weights.")] = None,
     crops: Annotated[int, typer.Option(help="ImageNet: 10 as in the paper, or 1, ten times as fast.")] = 10,

@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from neatfool.cli import options
+from neatfool.cli.completion import model_names
 from neatfool.cli.interrupt import STOPPING, graceful_interrupt
 from neatfool.cli.output import print_json, show_progress, stdout
 from neatfool.shared.text import percent
@@ -24,7 +25,10 @@ def command(
     to: Annotated[
         list[str],
         typer.Option(
-            metavar="NAME", help="Classifier to show the images to; repeat it for several.", show_default=False
+            metavar="NAME",
+            help="Classifier to show the images to; repeat it for several.",
+            show_default=False,
+            autocompletion=model_names,
         ),
     ],
     weights: Annotated[

@@ -147,10 +147,11 @@ def _build(clip: Any, name: str, architecture: str, published: dict[str, Any], t
     except Exception as error:  # of open_clip, of the hub's client, of the network
         if tag is None:
             raise ModelError(f"clip:{name} cannot be built ({reason(error)}); choose another architecture.") from error
-        where = published.get("hf_hub") or published.get("url") or "whoever has them"
+        hub = published.get("hf_hub")
+        where = f"huggingface.co/{hub.strip('/')}" if hub else published.get("url") or "whoever has them"
         raise ModelError(
-            f"The weights {tag} of {architecture} cannot be fetched ({why_not(error)}); fetch them from {where} (on "
-            f"huggingface.co) and pass them with --weights FILE, or take an untrained network with --weights none."
+            f"The weights {tag} of {architecture} cannot be fetched ({why_not(error)}); fetch them from {where} and pass them "
+            "with --weights FILE, or take an untrained network with --weights none."
         ) from error
 
 

@@ -45,8 +45,9 @@ def load_hf(name: str, *, weights: Weights, device: str, crops: Crops) -> Classi
         else:
             module, names = build_module(f"hf:{name}", partial(_build, hf, config, name), weights, class_names)
         processor = _read(hf.AutoImageProcessor, folder, name)
-    # A name that changes with the place, and would change the classifier's fingerprint.
-    module.name_or_path = ""  # type: ignore[assignment]
+    for part in module.modules():
+        if hasattr(part, "name_or_path"):  # the place of the folder, which is no part of what the network is
+            part.name_or_path = ""  # type: ignore[assignment]
     return Classifier(
         module,
         **read_processor(processor, config, name=f"hf:{name}"),
