@@ -343,7 +343,8 @@ def test_a_factory_in_the_current_directory_makes_the_classifier(custom: str, tm
         ("absent", "has no function absent"),
         ("constant", "has no function constant"),
         ("mistaken", "mine fails on a batch of shape"),
-        ("", "write it as package.module:factory"),
+        ("", "package.module:factory or ./file.py:factory names one of your own"),
+        ("godo", "close names are good"),
     ],
 )
 def test_wrong_factories_are_one_sentence(custom: str, factory: str, message: str) -> None:
