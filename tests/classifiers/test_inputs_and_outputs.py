@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from neatfool.classifiers import Classifier
 from neatfool.errors import ModelError
+from neatfool.experiments.ascent.start import mean_image
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
 Pair = namedtuple("Pair", "logits aux")
@@ -186,6 +187,12 @@ def test_what_does_not_fit_is_one_sentence(
     with pytest.raises(ModelError, match=message) as caught:
         wrapped(module, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_an_ascent_begins_at_the_mean_in_rgb() -> None:
+    classifier = wrapped(Weighted(), channel_order="bgr", value_range=(0, 255), mean=(103, 116, 123))
+    np.testing.assert_allclose(mean_image(classifier)[:, 0, 0], [123, 116, 103])
+    np.testing.assert_allclose(mean_image(wrapped(Weighted(), value_range=(-1, 1)))[:, 0, 0], 127.5)
 
 
 def test_the_description_is_part_of_the_identity() -> None:

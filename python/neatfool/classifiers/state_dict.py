@@ -30,6 +30,7 @@ _NESTS = (
     "model",
     "net",
     "network",
+    "module",
 )
 """Where checkpoints keep a state dict, the best first: averaged weights are those that were evaluated."""
 _MAX_NESTS = 3

@@ -22,4 +22,7 @@ def command(json: options.Json = False, quiet: options.Quiet = False) -> None:
             weights = "here" if model.available else "to download" if model.kind == "torchvision" else "to train"
             table.add_row(model.name, model.kind, size, str(model.n_classes), weights)
         stdout.print(table)
-        stdout.print("Your own: --model package.module:factory, where factory() returns a neatfool.Classifier.")
+        stdout.print(
+            "Your own: --model package.module:factory or ./file.py:factory, where factory() returns a neatfool.Classifier; or a "
+            "file: .onnx, .xml (OpenVINO), .pt2 (torch.export), .ts or .torchscript (TorchScript)."
+        )
