@@ -19,15 +19,7 @@ from neatfool.classifiers.devices import default_chunk, find_device
 from neatfool.classifiers.layers import inputs_of, last_layer
 from neatfool.classifiers.names import Classes, find_class, find_classes, settle_names
 from neatfool.classifiers.outputs import BINARY
-from neatfool.classifiers.preprocessing import (
-    ChannelOrder,
-    Crops,
-    Interpolation,
-    Layout,
-    Outputs,
-    Preprocessing,
-    Size,
-)
+from neatfool.classifiers.preprocessing import ChannelOrder, Crops, Interpolation, Layout, Outputs, Preprocessing, Size
 from neatfool.classifiers.trial import as_confidences, ask, check_finite, count_classes, trial_images
 from neatfool.errors import ModelError
 
@@ -137,6 +129,8 @@ class Classifier:
         self.scale: Final = settled.scale
         self.mean: Final = settled.mean
         self.std: Final = settled.std
+        self.channel_order: Final = settled.channel_order
+        self.layout: Final = settled.layout
         self.outputs: Final = settled.outputs
         self.resize_size: Final = settled.resize_size
         self.interpolation: Final = settled.interpolation

@@ -5,6 +5,7 @@ import pickle
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -29,9 +30,12 @@ _NESTS = (
     "model",
     "net",
     "network",
+    "module",
 )
 """Where checkpoints keep a state dict, the best first: averaged weights are those that were evaluated."""
 _MAX_NESTS = 3
+_COUNT = "n_averaged"
+"""What torch's AveragedModel keeps beside the weights."""
 
 
 def read_weights(path: str | os.PathLike[str]) -> tuple[StateDict, dict[str, str]]:
@@ -63,6 +67,8 @@ def own_names(state: StateDict, module: nn.Module) -> StateDict:
         module: What the state is for; its own names may begin so too.
     """
     own = module.state_dict().keys()
+    if _COUNT in state and _COUNT not in own:
+        state = OrderedDict((name, value) for name, value in state.items() if name != _COUNT)
     while state and state.keys().isdisjoint(own):
         prefix = next((wrapper for wrapper in _WRAPPERS if all(name.startswith(wrapper) for name in state)), None)
         if prefix is None:
@@ -158,14 +164,8 @@ def _read_pth(path: Path) -> StateDict:
         ) from error
     except Exception as error:  # torch's reader lets any kind of error out on bytes that are no such file
         raise ModelError(f"{path} is not a readable weights file ({_line(error)}); fetch it again.") from error
-    for _ in range(_MAX_NESTS):
-        if isinstance(content, dict):
-            content = next(
-                (content[key] for key in _NESTS if isinstance(content.get(key), dict) and content[key]), content
-            )
-    if isinstance(content, dict) and len(content) > 1 and not isinstance(content.get("n_averaged", 0), int):
-        content.pop("n_averaged")  # a count that torch's AveragedModel keeps beside the weights
-    if not isinstance(content, dict) or not content or not all(map(_is_whole, content.values())):
+    content = _find_state(content, _MAX_NESTS)
+    if content is None:
         raise ModelError(
             f"{path} holds no state dict of plain tensors; save one with torch.save(module.state_dict(), FILE)."
         )
@@ -173,6 +173,16 @@ def _read_pth(path: Path) -> StateDict:
     if hasattr(content, "_metadata"):
         state._metadata = content._metadata  # type: ignore[attr-defined]
     return state
+
+
+def _find_state(content: object, nests: int) -> dict[Any, Tensor] | None:
+    """The state dict that a file holds, as it is or in a checkpoint; None if there is none."""
+    if not isinstance(content, dict) or not content:
+        return None
+    if all(map(_is_whole, content.values())):
+        return content
+    inside = (_find_state(content.get(key), nests - 1) for key in _NESTS if nests)
+    return next((state for state in inside if state), None)
 
 
 def _is_whole(value: object) -> bool:

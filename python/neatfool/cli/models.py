@@ -9,7 +9,7 @@ KINDS = {
     "timm:NAME": "a model of timm, such as timm:resnet50.a1_in1k",
     "hf:OWNER/NAME, hf:./DIR": "an image classifier of transformers, from the Hugging Face hub or a folder",
     "clip:NAME --labels FILE": "a zero-shot classifier of open_clip for the classes in a file, such as clip:ViT-B-32",
-    "FILE": "an ONNX, OpenVINO (.xml), TorchScript or torch.export (.pt2) file",
+    "FILE": "a model file: .onnx, .xml (OpenVINO), .pt2 (torch.export), .ts or .torchscript (TorchScript)",
     "package.module:factory": "a function of yours that returns a neatfool.Classifier, also as ./file.py:factory",
 }
 """Names that one can write but not list."""

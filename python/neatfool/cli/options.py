@@ -12,7 +12,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no t
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
 Trust = Annotated[
     bool,
-    typer.Option("--trust", help="Import the module:factory that the run names as its model, whoever made the run."),
+    typer.Option(
+        "--trust",
+        help="Load the module:factory or the file that the run names as its model and that can run code, whoever made it.",
+    ),
 ]
 RunOut = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Run folder to write.", show_default="a new one below runs/")
@@ -22,8 +25,9 @@ _model = typer.Option(
     "--model",
     "-m",
     metavar="NAME",
-    help="lenet-mnist (built in), a torchvision model such as alexnet, timm:NAME, hf:OWNER/NAME, clip:NAME, a model file, or "
-    "package.module:factory; neatfool models lists them.",
+    help="lenet-mnist (built in), a torchvision model such as alexnet, timm:NAME, hf:OWNER/NAME or hf:./FOLDER, clip:NAME, a "
+    "function of yours (package.module:factory or ./file.py:factory(scale=2.0)), or a file: .onnx, .xml, .pt2, .ts, "
+    ".torchscript.",
     autocompletion=model_names,
 )
 Model = Annotated[str, _model]
@@ -32,7 +36,7 @@ Weights = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="A .safetensors file, a .pth state dict, or none for an untrained network.",
+        help="A .safetensors file, a .pth state dict or checkpoint, or none for an untrained network.",
         show_default="the model's own",
     ),
 ]

@@ -44,13 +44,17 @@ def load_classifier(
 
     Args:
         model: "lenet-mnist", "mlp-mnist", "density-mnist" (or "density-mnist-reject", "density-mnist-typical"), a
-            torchvision classification model such as "alexnet", or "package.module:factory", a function of yours that
-            returns a `Classifier`.
-        weights: None for the model's own (shipped, or downloaded by torchvision), a .safetensors file or a .pth state
-            dict, or "none" for an untrained network, which is the same at every call.
+            torchvision classification model such as "alexnet"; "timm:resnet50.a1_in1k"; "hf:OWNER/NAME" or "hf:./folder", a
+            model of transformers; "clip:ViT-B-32", a zero-shot classifier of `labels`; a function of yours that returns a `Classifier`, as
+            "package.module:factory" or "path/to/file.py:factory(scale=2.0)" with literals as arguments; or a model file:
+            .onnx, .xml (OpenVINO), .pt2 (torch.export), .pt, .ts or .torchscript (TorchScript). Functions, .pt2 and TorchScript
+            files can run any code.
+        weights: None for the model's own (shipped, or downloaded by torchvision), a .safetensors file, a .pth state
+            dict or a checkpoint that holds one, or "none" for an untrained network, which is the same at every call.
         device: "auto", "cpu", "cuda" or "cuda:i".
         crops: 1, or 10 for the mean over ten crops.
-        backend: Who runs the network, see `Backend`; a function of yours may have chosen one already.
+        backend: Who runs the network, see `Backend`; a function of yours may have chosen one already. ONNX and OpenVINO files
+            take no choice.
         precision: What it calculates in, see `Precision`.
         labels: The classes' names in their order: a text file with one name a line, or a list. CLIP needs them; other
             classifiers are renamed.

@@ -109,6 +109,12 @@ def _unknown(name: str) -> ModelError:
             f"did you mean {close[0]}:" if close else f"what a name can begin with: {', '.join(PREFIXES) or 'nothing'}"
         )
         return ModelError(f"There is no kind of model {prefix}: for {name!r}; {hint}, and {own}.")
+    if _suffix(name) in (".pth", ".safetensors"):
+        return ModelError(
+            f"{name} is a file of weights; pass it with --weights, and with --model the network it is for."
+        )
+    if _suffix(name) == ".py":
+        return ModelError(f"{name} is a file; name the function in it that makes the classifier, as in {name}:make.")
     close = difflib.get_close_matches(name.lower(), [*MNIST_MODELS, *zoo_names()], n=3, cutoff=0.5)
     hint = f"close names are {', '.join(close)}" if close else "neatfool models lists all names"
     return ModelError(f"There is no model named {name!r}; {hint}, and {own}.")

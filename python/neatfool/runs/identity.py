@@ -47,7 +47,7 @@ def check_trust(folder: RunFolder, model: ModelConfig) -> None:
     """Raises ModelError if a folder names code as its model that neither was named here nor is vouched for."""
     if runs_code(model.name) and not folder.trusted:
         raise ModelError(
-            f"The run {folder.path} names {model.name} as its model, and loading that runs its code; if you know where the "
+            f"The run {folder.path} names {model.name} as its model, and loading that can run code; if you know where the "
             "folder comes from, pass --trust (from Python, RunFolder.open(path, trust=True) or judge=...)."
         )
 

@@ -19,7 +19,7 @@ MARK = ".own"
 
 
 def names_code(config: Mapping[str, Any]) -> str | None:
-    """The `package.module:factory` that settings name as their models; None if they name none."""
+    """What settings name as their models that can run code, such as `package.module:factory`; None if they name none."""
     models = [config.get(key) for key in ("model", "other")]
     names = [str(model.get("name")) for model in models if isinstance(model, Mapping)]
     return " ".join(name for name in names if runs_code(name)) or None

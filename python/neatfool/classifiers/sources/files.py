@@ -74,14 +74,24 @@ class FileNetwork(nn.Module):
         digest: SHA-256 of the file.
         least: Images that a batch has to have; smaller ones are filled up with zeros.
         most: Images that it may have; larger ones are split. None for any number.
+        gradients: Whether torch runs it, so that it has gradients.
     """
 
     file: Tensor
 
-    def __init__(self, network: nn.Module, digest: bytes, *, least: int = 1, most: int | None = None) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        digest: bytes,
+        *,
+        least: int = 1,
+        most: int | None = None,
+        gradients: bool = True,
+    ) -> None:
         super().__init__()
         self.network = network
         self.least, self.most = least, most
+        self.gradients = gradients
         self.register_buffer("file", torch.tensor(list(digest), dtype=torch.uint8))
         self.training = False
 

@@ -92,7 +92,7 @@ def load_openvino(name: str, *, weights: Weights, device: str, crops: Crops) -> 
         raise ModelError(
             f"OpenVINO cannot run {path.name} on images {taken.size} ({reason(error)}); check them."
         ) from error
-    module = FileNetwork(network, digest_of([path, *_companions(path)]))
+    module = FileNetwork(network, digest_of([path, *_companions(path)]), gradients=False)
     return make_classifier(
         path, module, taken, said, metadata=_metadata(graph), device="cpu", crops=crops, chunk=_PARTS * part
     )
