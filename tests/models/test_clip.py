@@ -11,6 +11,8 @@ from hubs import architectures, photographs, refused, unplug
 from PIL import Image
 from safetensors.torch import save_file
 
+from neatfool.classifiers import add_class
+from neatfool.classifiers.saving import save_classifier
 from neatfool.classifiers.sources.clip import TEMPLATE
 from neatfool.data import read_photograph
 from neatfool.models import ModelConfig, load_classifier
@@ -83,6 +85,18 @@ def test_what_loads_it_again(labels: Path) -> None:
     for given in (str(labels), NAMES):
         classifier = load_classifier("clip:tiny", weights="none", labels=given, device="cpu")
         assert ModelConfig.of(classifier).load().fingerprint() == classifier.fingerprint()
+
+
+def test_a_hardened_one_has_a_class_more(labels: Path, tmp_path: Path) -> None:
+    classifier = load_classifier("clip:tiny-biased", weights="none", labels=labels, device="cpu")
+    more = add_class(classifier, "fooling image", seed=0)
+    save_classifier(more, tmp_path / "more.safetensors", notes={})
+    again = load_classifier("clip:tiny-biased", weights=tmp_path / "more.safetensors", device="cpu")
+    assert again.class_names == (*NAMES, "fooling image")
+    images = np.full((2, 3, 32, 32), 77, np.uint8)
+    np.testing.assert_array_equal(again.confidences(images), more.confidences(images))
+    save_file({"head.weight": torch.zeros(())}, tmp_path / "bad.safetensors")
+    refused("clip:tiny", "does not fit ZeroShot", weights=tmp_path / "bad.safetensors")
 
 
 def test_what_is_missing_or_unknown(labels: Path, tmp_path: Path) -> None:

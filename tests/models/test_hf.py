@@ -197,6 +197,29 @@ def test_code_that_comes_with_a_model_is_not_run(folder: Path) -> None:
     assert not (folder / "ran").exists()
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"_attn_implementation": "kernels-community/evil"},
+        {"attn_implementation": "flash_attention_2"},
+        {"_attn_implementation_internal": {"": "someone/evil@main"}},
+        {"backbone_config": {"layers": [{"_attn_implementation": "someone/evil"}]}},
+    ],
+)
+def test_a_kernel_that_a_model_names_is_not_fetched(extra: dict[str, Any], folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | extra))
+    refused(f"hf:{folder}", "asks for the attention .* may be code from elsewhere")
+
+
+@pytest.mark.parametrize("name", ["sdpa", "eager"])
+def test_the_attention_is_eager_whatever_is_stored(name: str, folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"_attn_implementation": name}))
+    module: Any = load_classifier(f"hf:{folder}", device="cpu").module
+    assert module.config._attn_implementation == "eager"
+
+
 def test_what_is_no_image_classifier_is_refused(tmp_path: Path) -> None:
     processor = hf.ViTImageProcessor(size={"height": 32, "width": 32})
     body = hf.ViTModel(hf.ViTConfig(image_size=32, **TINY))

@@ -45,10 +45,10 @@ def load_classifier(
     Args:
         model: "lenet-mnist", "mlp-mnist", "density-mnist" (or "density-mnist-reject", "density-mnist-typical"), a
             torchvision classification model such as "alexnet"; "timm:resnet50.a1_in1k"; "hf:OWNER/NAME" or "hf:./folder", a
-            model of transformers; "clip:ViT-B-32", a zero-shot classifier of `labels`; a function of yours that returns a `Classifier`, as
-            "package.module:factory" or "path/to/file.py:factory(scale=2.0)" with literals as arguments; or a model file:
-            .onnx, .xml (OpenVINO), .pt2 (torch.export), .pt, .ts or .torchscript (TorchScript). Functions, .pt2 and TorchScript
-            files can run any code.
+            model of transformers; "clip:ViT-B-32", a zero-shot classifier of `labels`; a function of yours that returns a
+            `Classifier`, as "package.module:factory" or "path/to/file.py:factory(scale=2.0)" with literals as arguments; or a
+            model file: .onnx, .xml (OpenVINO), .pt2 (torch.export), .pt, .ts or .torchscript (TorchScript). Functions, .pt2
+            and TorchScript files can run any code.
         weights: None for the model's own (shipped, or downloaded by torchvision), a .safetensors file, a .pth state
             dict or a checkpoint that holds one, or "none" for an untrained network, which is the same at every call.
         device: "auto", "cpu", "cuda" or "cuda:i".

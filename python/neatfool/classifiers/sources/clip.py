@@ -16,8 +16,9 @@ from neatfool.classifiers.classifier import Classifier
 from neatfool.classifiers.labels import Labels, read_labels
 from neatfool.classifiers.layers import seeded
 from neatfool.classifiers.preprocessing import Crops
+from neatfool.classifiers.saving import stored_names
 from neatfool.classifiers.sources.hub import hub_or_cache, why_not
-from neatfool.classifiers.state_dict import load_weights, own_names, read_weights
+from neatfool.classifiers.state_dict import StateDict, load_weights, own_names, read_weights
 from neatfool.errors import ModelError
 from neatfool.shared.text import reason
 
@@ -27,6 +28,7 @@ TEMPLATE = "a photo of a {}."
 """The text that stands for a class."""
 
 _TEXTS_AT_ONCE = 64
+_HEAD = "head.weight"
 
 
 class ZeroShot(nn.Module):
@@ -68,20 +70,26 @@ def load_clip(name: str, *, weights: Weights, device: str, crops: Crops, labels:
     clip = _open_clip()
     architecture, _, tag = name.partition("/")
     tag = _check_names(clip, architecture, tag)
-    if labels is None:
+    state, metadata = (None, {}) if weights is None or weights == "none" else read_weights(weights)
+    is_ours = state is not None and _HEAD in state
+    if labels is None and not is_ours:
         raise ModelError(
             f"clip:{name} needs to know the classes; pass a text file with one name a line: --labels FILE."
         )
-    class_names = read_labels(labels)
+    class_names = None if labels is None else read_labels(labels)
     published = clip.get_pretrained_cfg(architecture, tag) if tag else {}
     with _quiet(), hub_or_cache(), seeded(0):
         model = _build(clip, name, architecture, published, tag if weights is None else None)
-        if weights == "none":
-            log.warning("clip:%s is untrained: its weights are random.", name)
-        elif weights is not None:
-            state, _ = read_weights(weights)
+        if state is None:
+            if weights is not None:
+                log.warning("clip:%s is untrained: its weights are random.", name)
+        elif is_ours:
+            module = _saved(model.visual, clip.get_model_config(architecture)["embed_dim"], state, str(weights))
+            class_names = class_names or stored_names(metadata, module.head.out_features)
+        else:
             load_weights(model, own_names(state, model), str(weights))
-        module = _zero_shot(clip, model, architecture, class_names)
+        if not is_ours:
+            module = _zero_shot(clip, model, architecture, class_names or [])
     recipe = clip.get_model_preprocess_cfg(model) | {
         key: published[key] for key in ("mean", "std", "interpolation", "resize_mode") if published.get(key)
     }
@@ -153,6 +161,15 @@ def _build(clip: Any, name: str, architecture: str, published: dict[str, Any], t
             f"The weights {tag} of {architecture} cannot be fetched ({why_not(error)}); fetch them from {where} and pass them "
             "with --weights FILE, or take an untrained network with --weights none."
         ) from error
+
+
+def _saved(visual: nn.Module, n_features: int, state: StateDict, source: str) -> ZeroShot:
+    """What was saved of a `ZeroShot`, such as a hardened one with one class more."""
+    texts = state[_HEAD]
+    n_classes = len(texts) if texts.ndim == 2 else 1
+    module = ZeroShot(visual, torch.zeros(n_classes, n_features), scale=1, bias=float("head.bias" in state))
+    load_weights(module, state, source)
+    return module
 
 
 def _zero_shot(clip: Any, model: Any, architecture: str, class_names: Sequence[str]) -> ZeroShot:

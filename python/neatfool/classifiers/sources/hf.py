@@ -18,14 +18,16 @@ from neatfool.classifiers.layers import seeded
 from neatfool.classifiers.preprocessing import Crops
 from neatfool.classifiers.sources.hub import hub_or_cache, is_folder, why_not
 from neatfool.classifiers.sources.processor import read_processor
-from neatfool.errors import ModelError
+from neatfool.errors import ModelError, RunError
+from neatfool.shared.files import MIB, parse_json, read_bytes
 from neatfool.shared.text import reason
 
 _FILES = ["config.json", "preprocessor_config.json", "processor_config.json", "model*.safetensors", "*.index.json"]
+_LIMIT = 16 * MIB
 _NEEDED = "config.json, preprocessor_config.json and model.safetensors"
 _SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 _PLAIN: dict[str, Any] = {"attn_implementation": "eager", "dtype": torch.float32}
-"""How to build a network, whatever its configuration says: it could name kernels that are code."""
+"""How to build a network, whatever its configuration says."""
 
 
 def load_hf(name: str, *, weights: Weights, device: str, crops: Crops) -> Classifier:
@@ -36,6 +38,7 @@ def load_hf(name: str, *, weights: Weights, device: str, crops: Crops) -> Classi
     """
     hf = _transformers()
     folder = _folder(name, own_weights=weights is None)
+    _check_kernels(folder, name)
     with _quiet(hf):
         config = _read(hf.AutoConfig, folder, name)
         class_names = _class_names(config)
@@ -99,6 +102,30 @@ def _fetch(name: str, files: list[str]) -> Path:
             f"hf:{name} cannot be fetched ({why_not(error)}); check the name, or fetch {_NEEDED} from huggingface.co/{name} "
             "into a folder and pass hf:./FOLDER."
         ) from error
+
+
+def _check_kernels(folder: Path, name: str) -> None:
+    """Raises ModelError if the configuration names an attention that is not torch's: transformers would fetch its code."""
+    try:
+        config = parse_json(read_bytes(folder / "config.json", _LIMIT))
+    except (RunError, ValueError) as error:
+        raise ModelError(f"The config.json of hf:{name} cannot be read ({error}); {folder} needs {_NEEDED}.") from error
+    if kernel := next(_kernels(config), None):
+        raise ModelError(
+            f"The config.json of hf:{name} asks for the attention {kernel!r}, which may be code from elsewhere; remove its "
+            "attn_implementation from a copy of the folder."
+        )
+
+
+def _kernels(value: object, *, named: bool = False) -> Iterator[object]:
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _kernels(part, named=named or "attn_implementation" in key or "kernel_config" in key)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _kernels(part, named=named)
+    elif named and value not in (None, "eager", "sdpa"):
+        yield value
 
 
 def _read(kind: Any, folder: Path, name: str) -> Any:
