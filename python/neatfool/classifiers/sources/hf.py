@@ -41,9 +41,10 @@ def load_hf(name: str, *, weights: Weights, device: str, crops: Crops) -> Classi
     _check_kernels(folder, name)
     with _quiet(hf):
         config = _read(hf.AutoConfig, folder, name)
+        config._attn_implementation = "eager"  # what it holds itself counts more than what is asked for
         class_names = _class_names(config)
         if weights is None:
-            module: nn.Module = _pretrained(hf, folder, name)
+            module: nn.Module = _pretrained(hf, folder, config, name)
             names: Sequence[str] | None = class_names
         else:
             module, names = build_module(f"hf:{name}", partial(_build, hf, config, name), weights, class_names)
@@ -144,11 +145,11 @@ def _read(kind: Any, folder: Path, name: str) -> Any:
         ) from error
 
 
-def _pretrained(hf: Any, folder: Path, name: str) -> nn.Module:
+def _pretrained(hf: Any, folder: Path, config: Any, name: str) -> nn.Module:
     try:
         with seeded(0):
             module, found = hf.AutoModelForImageClassification.from_pretrained(
-                str(folder), use_safetensors=True, output_loading_info=True, **_SAFE, **_PLAIN
+                str(folder), config=config, use_safetensors=True, output_loading_info=True, **_SAFE, **_PLAIN
             )
     except Exception as error:
         raise _unbuilt(name, error) from error
