@@ -127,6 +127,47 @@ def test_a_real_network_is_as_sure_as_torchvisions(tmp_path: Path, shared: Path)
     assert theirs.confidences(images).max(1).mean() > 0.3  # it knows what it sees
 
 
+def test_a_model_of_timm_in_a_folder(tmp_path: Path) -> None:
+    pytest.importorskip("timm", reason="needs timm")
+    recipe = {"input_size": [3, 160, 160], "mean": [0.5] * 3, "std": [0.25] * 3, "crop_pct": 0.95}
+    config = {
+        "architecture": "test_vit",
+        "num_classes": 3,
+        "label_names": ["cat", "dog", "owl"],
+        "pretrained_cfg": recipe,
+    }
+    model = hf.TimmWrapperForImageClassification(hf.TimmWrapperConfig.from_dict(config)).eval()
+    model.save_pretrained(tmp_path / "timm")
+    classifier = load_classifier(f"hf:{tmp_path / 'timm'}", device="cpu")
+    assert (classifier.class_names, classifier.std, classifier.resize_size) == (("cat", "dog", "owl"), (0.25,) * 3, 168)
+    images = np.random.default_rng(0).integers(0, 256, (2, 3, 160, 160), dtype=np.uint8)
+    with torch.no_grad():
+        expected = model(classifier.normalise(torch.from_numpy(images))).logits.softmax(1).numpy()
+    np.testing.assert_allclose(classifier.confidences(images), expected, atol=1e-6)
+
+
+def test_a_folder_never_asks_the_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("timm", reason="needs timm")
+    asked: list[object] = []
+
+    def look_up(host: object, *_: object, **__: object) -> None:
+        asked.append(host)
+        raise OSError("there is no network")
+
+    monkeypatch.setattr("socket.getaddrinfo", look_up)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    load_classifier(f"hf:{folder}", device="cpu")
+    config = {
+        "model_type": "timm_wrapper",
+        "architecture": "hf-hub:someone/else",
+        "num_classes": 3,
+        "pretrained_cfg": {},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    refused(f"hf:{folder}", "cannot be made an image classifier|cannot be used")
+    assert not asked
+
+
 def test_the_folder_says_names_and_size(folder: Path) -> None:
     classifier = load_classifier(f"hf:{folder}", device="cpu")
     assert classifier.class_names == ("cat", "dog", "owl")

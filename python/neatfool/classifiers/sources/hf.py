@@ -16,7 +16,7 @@ from neatfool.classifiers.building import Weights, build_module
 from neatfool.classifiers.classifier import Classifier
 from neatfool.classifiers.layers import seeded
 from neatfool.classifiers.preprocessing import Crops
-from neatfool.classifiers.sources.hub import hub_or_cache, is_folder, why_not
+from neatfool.classifiers.sources.hub import hub_or_cache, is_folder, offline, why_not
 from neatfool.classifiers.sources.processor import read_processor
 from neatfool.errors import ModelError, RunError
 from neatfool.shared.files import MIB, parse_json, read_bytes
@@ -39,7 +39,7 @@ def load_hf(name: str, *, weights: Weights, device: str, crops: Crops) -> Classi
     hf = _transformers()
     folder = _folder(name, own_weights=weights is None)
     _check_kernels(folder, name)
-    with _quiet(hf):
+    with _quiet(hf), offline():
         config = _read(hf.AutoConfig, folder, name)
         config._attn_implementation = "eager"  # what it holds itself counts more than what is asked for
         class_names = _class_names(config)

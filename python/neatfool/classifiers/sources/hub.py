@@ -15,9 +15,18 @@ def hub_or_cache() -> Iterator[None]:
     """Leaves the hub's client its cache alone where the hub cannot be reached: it would try for a minute first."""
     from huggingface_hub import constants
 
+    with offline(constants.HF_HUB_OFFLINE or not _is_reachable(constants.ENDPOINT)):
+        yield
+
+
+@contextlib.contextmanager
+def offline(chosen: bool = True) -> Iterator[None]:
+    """Lets the hub's client send nothing."""
+    from huggingface_hub import constants
+
     client: Any = constants
     before = client.HF_HUB_OFFLINE
-    client.HF_HUB_OFFLINE = before or not _is_reachable(client.ENDPOINT)
+    client.HF_HUB_OFFLINE = chosen
     try:
         yield
     finally:
