@@ -262,7 +262,6 @@ def test_a_wrong_description_is_one_sentence(options: dict[str, Any], message: s
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda n: (torch.zeros(n, 4),), "returns a tuple"),
         (lambda n: torch.zeros(n, 4, 2, 2), r"shape \(2, 4, 2, 2\)"),
         (lambda n: torch.zeros(n, 1), "at least two classes"),
         (lambda n: torch.zeros(4), r"shape \(4,\)"),

@@ -170,6 +170,69 @@ def test_checkpoints_and_data_parallel_names_are_understood(tmp_path: Path) -> N
     assert torch.equal(classifier.module.get_parameter("ip2.weight"), module.ip2.weight)
 
 
+def averaged(module: LeNet) -> dict[str, Tensor]:
+    return {name: value + 1 for name, value in module.state_dict().items()}
+
+
+CHECKPOINTS: dict[str, Callable[[dict[str, Tensor], dict[str, Tensor]], Any]] = {
+    "state_dict": lambda raw, ema: {"epoch": 3, "state_dict": raw},
+    "model": lambda raw, ema: {"model": raw, "optimizer": {"lr": 0.1}},
+    "model_state_dict": lambda raw, ema: {"model_state_dict": raw, "loss": 0.1},
+    "net": lambda raw, ema: {"net": raw, "acc": 93.0},
+    "network": lambda raw, ema: {"network": raw},
+    "a nest in a nest": lambda raw, ema: {"model": {"state_dict": raw}},
+    "an ema that holds no weights": lambda raw, ema: {"ema": {"decay": 0.99}, "state_dict": raw},
+    "an ema that is None": lambda raw, ema: {"model_ema": None, "model": raw},
+    "ema": lambda raw, ema: {"model": raw, "ema": ema},
+    "state_dict_ema": lambda raw, ema: {"state_dict": raw, "state_dict_ema": ema},
+    "model_ema": lambda raw, ema: {"state_dict": raw, "model_ema": {"module": ema}},
+    "prefix module.": lambda raw, ema: {f"module.{name}": value for name, value in raw.items()},
+    "prefix _orig_mod.": lambda raw, ema: {f"_orig_mod.{name}": value for name, value in raw.items()},
+    "prefix model.": lambda raw, ema: {"state_dict": {f"model.{name}": value for name, value in raw.items()}},
+    "two prefixes": lambda raw, ema: {f"module._orig_mod.{name}": value for name, value in raw.items()},
+    "AveragedModel": lambda raw, ema: {"n_averaged": torch.tensor(5)} | {f"module.{k}": v for k, v in ema.items()},
+    "float16": lambda raw, ema: {name: value.half() for name, value in raw.items()},
+    "bfloat16": lambda raw, ema: {name: value.bfloat16() for name, value in raw.items()},
+    "float64": lambda raw, ema: {name: value.double() for name, value in raw.items()},
+}
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("kind", CHECKPOINTS)
+def test_checkpoints_of_every_kind_are_understood(kind: str, legacy: bool, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = LeNet()
+    ema = averaged(module)
+    stored = CHECKPOINTS[kind](module.state_dict(), ema)
+    torch.save(stored, tmp_path / "w.pth", _use_new_zipfile_serialization=not legacy)
+    state = load_classifier("lenet-mnist", weights=tmp_path / "w.pth", device="cpu").module.state_dict()
+    wanted = ema if kind in ("ema", "state_dict_ema", "model_ema", "AveragedModel") else module.state_dict()
+    rounding = {"float16": 1e-3, "bfloat16": 1e-2}.get(kind, 0.0)
+    for name, value in wanted.items():
+        assert state[name].dtype == torch.float32
+        torch.testing.assert_close(state[name], value, rtol=rounding, atol=rounding)
+
+
+def test_half_precision_in_safetensors_is_loaded_as_float32(tmp_path: Path) -> None:
+    module = LeNet()
+    save_file(
+        {f"model.{name}": value.bfloat16() for name, value in module.state_dict().items()}, tmp_path / "w.safetensors"
+    )
+    state = load_classifier("lenet-mnist", weights=tmp_path / "w.safetensors", device="cpu").module.state_dict()
+    assert torch.equal(state["ip2.weight"], module.ip2.weight.bfloat16().float())
+
+
+def test_a_checkpoint_without_weights_is_refused(tmp_path: Path) -> None:
+    for content in ({"state_dict": {}}, {"model": {"epoch": 3}}, {"optimizer": LeNet().state_dict()}, {}):
+        torch.save(content, tmp_path / "w.pth")
+        refused("lenet-mnist", "holds no state dict of plain tensors", weights=tmp_path / "w.pth")
+    nested: Any = LeNet().state_dict()
+    for _ in range(50):
+        nested = {"model": nested}
+    torch.save(nested, tmp_path / "w.pth")
+    refused("lenet-mnist", "holds no state dict of plain tensors", weights=tmp_path / "w.pth")
+
+
 def test_old_names_of_densenet_are_adapted(tmp_path: Path) -> None:
     module = torchvision.models.densenet121(num_classes=2)
     state = {
@@ -343,7 +406,8 @@ def test_a_factory_in_the_current_directory_makes_the_classifier(custom: str, tm
         ("absent", "has no function absent"),
         ("constant", "has no function constant"),
         ("mistaken", "mine fails on a batch of shape"),
-        ("", "write it as package.module:factory"),
+        ("", "package.module:factory or ./file.py:factory names one of your own"),
+        ("godo", "close names are good"),
     ],
 )
 def test_wrong_factories_are_one_sentence(custom: str, factory: str, message: str) -> None:

@@ -7,6 +7,7 @@ from torch import nn
 
 from neatfool.classifiers.classifier import Classifier
 from neatfool.classifiers.layers import last_layer, seeded
+from neatfool.classifiers.outputs import BINARY
 from neatfool.errors import ModelError
 
 FOOLING_CLASS = "fooling image"
@@ -22,9 +23,12 @@ def add_class(classifier: Classifier, name: str, *, seed: int) -> Classifier:
         ModelError: The module has no last linear layer or 1x1 convolution to widen.
     """
     module = copy.deepcopy(classifier.module)
-    found = last_layer(module, classifier.n_classes)
+    found = None if classifier.outputs in BINARY else last_layer(module, classifier.n_classes)
     if found is None:
-        raise ModelError(f"{classifier.name} cannot get another class, because it does not end in a linear layer.")
+        raise ModelError(
+            f"{classifier.name} cannot get another class, because it does not end in a linear layer of torch with an output "
+            "for each; what is loaded from a model file has no layers."
+        )
     path, old = found
     with seeded(seed):
         new = copy.deepcopy(old)

@@ -72,6 +72,19 @@ def forward_pass(
     return forward
 
 
+def openvino_requests(graph: Any, count: int, precision: Precision) -> list[Any]:
+    """Requests that each run a graph of OpenVINO on one thread of the CPU, side by side."""
+    import openvino
+
+    settings: dict[str, Any] = {
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "NUM_STREAMS": torch.get_num_threads(),
+        "INFERENCE_PRECISION_HINT": _OPENVINO_PRECISIONS[precision],
+    }
+    compiled = openvino.Core().compile_model(graph, "CPU", settings)
+    return [compiled.create_infer_request() for _ in range(count)]
+
+
 class _Network(nn.Module):
     """Preprocessing and network as one module."""
 
@@ -103,15 +116,9 @@ def _openvino(network: _Network, example: Tensor, name: str, precision: Precisio
     # Every part of a chunk is worked on by one thread, which is faster than many threads on one part, and gives the
     # same bits for any number of threads.
     parts = next(count for count in range(min(_OPENVINO_PARTS, len(example)), 0, -1) if len(example) % count == 0)
-    settings: dict[str, Any] = {
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        "NUM_STREAMS": torch.get_num_threads(),
-        "INFERENCE_PRECISION_HINT": _OPENVINO_PRECISIONS[precision],
-    }
     try:
         graph = openvino.convert_model(torch.export.export(network.eval(), (example.chunk(parts)[0],)))
-        compiled = openvino.Core().compile_model(graph, "CPU", settings)
-        requests = [compiled.create_infer_request() for _ in range(parts)]
+        requests = openvino_requests(graph, parts, precision)
     except Exception as error:
         raise ModelError(
             f"OpenVINO cannot run {name} ({_first_line(error)}); take another backend, such as torch."

@@ -9,19 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 from torchvision.transforms.functional import center_crop, five_crop
 
 from neatfool.classifiers import identity
+from neatfool.classifiers.adapt import Adapted
 from neatfool.classifiers.backends import Backend, Forward, Precision, check_choices, forward_pass
+from neatfool.classifiers.batches import Images, as_block, check_images, check_shape, stack
 from neatfool.classifiers.devices import default_chunk, find_device
-from neatfool.classifiers.layers import best_layout, last_layer
+from neatfool.classifiers.layers import inputs_of, last_layer
 from neatfool.classifiers.names import Classes, find_class, find_classes, settle_names
-from neatfool.classifiers.preprocessing import Crops, Interpolation, Outputs, Preprocessing, Size
+from neatfool.classifiers.outputs import BINARY
+from neatfool.classifiers.preprocessing import ChannelOrder, Crops, Interpolation, Layout, Outputs, Preprocessing, Size
 from neatfool.classifiers.trial import as_confidences, ask, check_finite, count_classes, trial_images
 from neatfool.errors import ModelError
-
-Images = npt.NDArray[np.uint8] | Tensor
 
 
 class Classifier:
@@ -40,20 +40,25 @@ class Classifier:
     number of torch threads, processor or release of torch may change last bits too: torch then adds in another order.
 
     Args:
-        module: Maps a float32 batch (N, channels, *input_size), normalised, to (N, n_classes).
+        module: Maps a float32 batch (N, channels, *input_size), normalised, to (N, n_classes). It may also return a
+            tuple or list, whose first tensor counts, or a mapping, of which "logits" or the only tensor of two dimensions does.
         input_size: Side, or (height, width), of the module's input in pixels.
         channels: 1 (gray) or 3 (RGB).
-        mean: Subtracted after scaling, one number per channel; zeros if None.
-        std: Divides after subtracting the mean, one number per channel; ones if None.
-        scale: Multiplies the pixels (0 to 255) first.
+        mean: Subtracted after scaling, one number per channel in the module's order; zeros if None.
+        std: Divides after subtracting the mean, one number per channel in the module's order; ones if None.
+        scale: Multiplies the pixels (0 to 255) first; 1/255 if None.
+        value_range: What black and white become before mean and std, instead of `scale`: (-1, 1), (0, 255), ...
+        channel_order: "rgb", or "bgr" for a module that was trained on pictures as OpenCV or Caffe reads them.
+        layout: "nchw", or "nhwc" for a module that takes (N, *input_size, channels). Images are NCHW in any case.
         class_names: One name per class; the indices if None. A name that occurs twice gets its index appended.
-        outputs: What the module returns: "logits" (a softmax is applied here) or "probabilities".
+        outputs: What the module returns: "logits" (a softmax is applied here) or "probabilities"; "binary-logit" or
+            "binary-probability" if it is one number, (N, 1) or (N,), about the second of two classes.
         crops: 1, or 10: confidences are then the mean over ten crops of a larger image (four corners, centre and their
             mirror images), as in the paper.
         image_size: Side, or (height, width), of the images. It equals `input_size` for one crop, and is larger
             for ten: `resize_size` if None.
-        resize_size: Length to which `photographs` have their short side resized before the centre crop; 8/7 of the
-            input's short side if None (256 for 224).
+        resize_size: Length to which `photographs` have their short side resized before the centre crop, or the (height,
+            width) to which they are squeezed; 8/7 of the input's short side if None (256 for 224).
         interpolation: How photographs are resized.
         device: "auto" (CUDA if there is a device, else CPU), "cpu", "cuda" or "cuda:i".
         name: Name in messages and manifests; the module's class name if None.
@@ -75,12 +80,15 @@ class Classifier:
         channels: int = 3,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
-        scale: float = 1 / 255,
+        scale: float | None = None,
+        value_range: tuple[float, float] | None = None,
+        channel_order: ChannelOrder = "rgb",
+        layout: Layout = "nchw",
         class_names: Sequence[str] | None = None,
         outputs: Outputs = "logits",
         crops: Crops = 1,
         image_size: int | Size | None = None,
-        resize_size: int | None = None,
+        resize_size: int | Size | None = None,
         interpolation: Interpolation = "bilinear",
         device: str | torch.device = "auto",
         name: str | None = None,
@@ -91,6 +99,10 @@ class Classifier:
     ) -> None:
         self.name = name or type(module).__name__
         self.weights = weights
+        self.source: str | None = None
+        """What `load_classifier` takes as a name to make this classifier again; None where it was made otherwise."""
+        self.labels: str | tuple[str, ...] | None = None
+        """What `load_classifier` takes as labels for that."""
         try:
             settled = Preprocessing.settle(
                 channels=channels,
@@ -98,11 +110,14 @@ class Classifier:
                 image_size=image_size,
                 crops=crops,
                 scale=scale,
+                value_range=value_range,
                 mean=mean,
                 std=std,
                 outputs=outputs,
                 resize_size=resize_size,
                 interpolation=interpolation,
+                channel_order=channel_order,
+                layout=layout,
             )
         except ModelError as error:
             raise ModelError(f"{self.name}: {error}") from None
@@ -114,15 +129,17 @@ class Classifier:
         self.scale: Final = settled.scale
         self.mean: Final = settled.mean
         self.std: Final = settled.std
+        self.channel_order: Final = settled.channel_order
+        self.layout: Final = settled.layout
         self.outputs: Final = settled.outputs
         self.resize_size: Final = settled.resize_size
         self.interpolation: Final = settled.interpolation
         if chunk is not None and chunk < 1:
             raise ModelError(f"{self.name}: chunk must be at least 1, not {chunk}.")
-        self._module = module
         self._chunk = chunk
-        self._place(find_device(device))
-        self.n_classes = count_classes(self._run, self._preprocessing, self._device, self.name)
+        self._device = find_device(device)
+        self._network = Adapted(module, settled, self._device)
+        self.n_classes = count_classes(self._network.infer, settled, self._device, self.name)
         self.class_names = settle_names(class_names, self.n_classes, self.name)
         self.backend: Backend = backend
         self.precision: Precision = precision
@@ -149,7 +166,7 @@ class Classifier:
     @property
     def module(self) -> nn.Module:
         """The wrapped module: normalised float32 (N, channels, *input_size) in, `outputs` (N, n_classes) out."""
-        return self._module
+        return self._network.module
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -173,7 +190,8 @@ class Classifier:
 
     def to(self, device: str | torch.device) -> Self:
         """Moves the module to a device, named as in the constructor, and returns the classifier."""
-        self._place(find_device(device))
+        self._device = find_device(device)
+        self._network.place(self._device)
         return self.run_with()
 
     def run_with(self, *, backend: Backend | None = None, precision: Precision | None = None) -> Self:
@@ -187,20 +205,13 @@ class Classifier:
         precision = precision or self.precision
         check_choices(self.name, backend, precision, self._device)
         example = trial_images(self.chunk, self._preprocessing, self._device)
-        forward = forward_pass(self._run, self._module, example, name=self.name, backend=backend, precision=precision)
+        forward = forward_pass(
+            self._network.infer, self.module, example, name=self.name, backend=backend, precision=precision
+        )
         check_finite(forward, example, name=self.name, backend=backend, precision=precision)
         self._forward = forward
         self.backend, self.precision = backend, precision
         return self
-
-    def _place(self, device: torch.device) -> None:
-        self._device = device
-        self._layout = best_layout(self._module)
-        self._module.eval().requires_grad_(False)
-        self._module.to(device=self._device).to(memory_format=self._layout)
-        column = (1, self.channels, 1, 1)
-        mean, std = (torch.tensor(values, dtype=torch.float64).reshape(column) for values in (self.mean, self.std))
-        self._gain, self._offset = ((x.float().to(self._device)) for x in (self.scale / std, -mean / std))
 
     def image_buffer(self) -> npt.NDArray[np.uint8]:
         """Room for one chunk of images, uint8 (chunk, channels, *image_size); page-locked if the module is on a GPU."""
@@ -224,7 +235,7 @@ class Classifier:
             ValueError: The images have another shape or type.
         """
         size = self.chunk
-        self._check_images(images)
+        check_images(images, self.image_shape, self.name)
         return self.stream_confidences(images[start : start + size] for start in range(0, len(images), size))
 
     def stream_confidences(self, chunks: Iterable[Images]) -> npt.NDArray[np.float32]:
@@ -244,15 +255,15 @@ class Classifier:
         parts: list[Tensor] = []
         with torch.inference_mode():
             for images in chunks:
-                self._check_images(images)
+                check_images(images, self.image_shape, self.name)
                 if len(images) > self.chunk:
                     raise ValueError(f"{self.name} takes chunks of at most {self.chunk} images, not {len(images)}.")
-                block = self._block(images)
+                block = as_block(images, self.chunk, self._device)
                 copied = torch.cuda.current_stream(self._device).record_event() if block.is_cuda else None
                 parts.append(self._chunk_confidences(block)[: len(images)])
                 if copied:
                     copied.synchronize()
-            scores = _stack(parts, self.n_classes)
+            scores = stack(parts, self.n_classes)
         return as_confidences(scores, (len(scores), self.n_classes), name=self.name)
 
     def features(self, images: Images) -> npt.NDArray[np.float32]:
@@ -271,33 +282,25 @@ class Classifier:
             ModelError: The module has no such layer.
             ValueError: The images have another shape or type.
         """
-        self._check_images(images)
-        layer = last_layer(self._module, self.n_classes)
+        check_images(images, self.image_shape, self.name)
+        width = 1 if self.outputs in BINARY else self.n_classes
+        layer = last_layer(self.module, width)
         if layer is None:
             raise ModelError(
-                f"{self.name} has no features to show, because it has no linear layer or 1x1 convolution with "
-                f"{self.n_classes} outputs."
+                f"{self.name} has no features to show, because it has no linear layer or 1x1 convolution with {width} outputs."
             )
-        seen: list[Tensor] = []
-
-        def keep(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            seen.append(inputs[0])
-
         parts = []
-        hook = layer[1].register_forward_pre_hook(keep)
-        try:
-            with torch.inference_mode():
-                for start in range(0, len(images), self.chunk):
-                    part = images[start : start + self.chunk]
-                    seen.clear()
-                    self._ask(self._run, center_crop(self._block(part), list(self.input_size)))
-                    values = seen[-1].float()
-                    if values.ndim == 4:
-                        values = values.mean((2, 3))
-                    parts.append(values.flatten(1)[: len(part)])
-                return _stack(parts, layer[1].weight.shape[1])
-        finally:
-            hook.remove()
+        with inputs_of(layer[1]) as seen, torch.inference_mode():
+            for start in range(0, len(images), self.chunk):
+                part = images[start : start + self.chunk]
+                self._ask(
+                    self._network.infer, center_crop(as_block(part, self.chunk, self._device), list(self.input_size))
+                )
+                values = seen[-1].float()
+                if values.ndim == 4:
+                    values = values.mean((2, 3))
+                parts.append(values.flatten(1)[: len(part)])
+        return stack(parts, layer[1].weight.shape[1])
 
     def logits(self, x: Tensor) -> Tensor:
         """Differentiable logits, for gradient ascent.
@@ -307,7 +310,7 @@ class Classifier:
 
         Returns:
             (N, n_classes) on the classifier's device. With ten crops, the logits of the centre crop alone; for
-            a module that returns probabilities, their logarithms.
+            a module that returns probabilities, their logarithms; for one that returns one logit, 0 and that.
 
         Raises:
             JudgeError: The module fails, or returns something else than in its trial.
@@ -315,15 +318,19 @@ class Classifier:
         """
         if not x.is_floating_point():
             raise ValueError(f"logits() takes floats in [0, 255], not {x.dtype}; convert the images with .float().")
-        self._check_shape(x.shape)
-        outputs = self._ask(self._run, center_crop(x.to(self._device), list(self.input_size)))
-        if self.outputs == "probabilities":
+        check_shape(x.shape, self.image_shape, self.name)
+        outputs = self._ask(self._network.infer, center_crop(x.to(self._device), list(self.input_size)))
+        if self.outputs in ("probabilities", "binary-probability"):
             return outputs.clamp_min(torch.finfo(outputs.dtype).tiny).log()
         return outputs
 
     def normalise(self, x: Tensor) -> Tensor:
         """Pixels in [0, 255], of any type, as the module wants them: (x * scale - mean) / std in float32."""
-        return torch.addcmul(self._offset, x.to(dtype=torch.float32, memory_format=self._layout), self._gain)
+        return self._network.normalise(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The module's outputs, (N, n_classes), for pixels (N, channels, *input_size) on its device, in the mode it is in."""
+        return self._network.forward(x)
 
     def class_index(self, name: str | int) -> int:
         """The index of a class.
@@ -364,17 +371,11 @@ class Classifier:
 
     def weights_hash(self) -> str:
         """SHA-256, in hexadecimal, over the names, types, shapes and values of the module's state."""
-        return identity.weights_hash(self._module)
+        return identity.weights_hash(self.module)
 
     def fingerprint(self) -> str:
         """SHA-256, in hexadecimal, over all that decides the confidences, see `neatfool.classifiers.identity`."""
         return identity.fingerprint(self)
-
-    def _run(self, pixels: Tensor) -> Tensor:
-        if self._module.training:
-            self._module.eval()
-        outputs: Tensor = self._module(self.normalise(pixels))
-        return outputs
 
     def _ask(self, forward: Forward, pixels: Tensor) -> Tensor:
         return ask(forward, pixels, name=self.name, n_classes=self.n_classes)
@@ -390,37 +391,4 @@ class Classifier:
 
     def _probabilities(self, outputs: Tensor) -> Tensor:
         outputs = outputs.float()
-        return outputs if self.outputs == "probabilities" else outputs.softmax(1)
-
-    def _block(self, images: Images) -> Tensor:
-        """A chunk of images on the device, filled up with black to exactly `chunk`."""
-        block = _tensor(images).to(self._device, non_blocking=True)
-        missing = self.chunk - len(block)
-        return pad(block, (0, 0, 0, 0, 0, 0, 0, missing)) if missing else block
-
-    def _check_images(self, images: Images) -> None:
-        if str(images.dtype) not in ("uint8", "torch.uint8"):
-            raise ValueError(f"images must be uint8 in [0, 255], not {images.dtype}.")
-        self._check_shape(images.shape)
-
-    def _check_shape(self, shape: Sequence[int]) -> None:
-        if len(shape) != 4 or tuple(shape[1:]) != self.image_shape:
-            wanted = ", ".join(str(side) for side in self.image_shape)
-            raise ValueError(
-                f"{self.name} takes images of shape (N, channels, height, width) = (N, {wanted}), not {tuple(shape)}."
-            )
-
-
-def _tensor(images: Images) -> Tensor:
-    if isinstance(images, Tensor):
-        return images
-    if not images.flags.writeable or min(images.strides) < 0:  # torch takes neither
-        images = images.copy()
-    return torch.from_numpy(images)
-
-
-def _stack(parts: list[Tensor], width: int) -> npt.NDArray[np.float32]:
-    if not parts:
-        return np.empty((0, width), dtype=np.float32)
-    stacked: npt.NDArray[np.float32] = torch.cat(parts).cpu().numpy()
-    return stacked
+        return outputs if self.outputs in ("probabilities", "binary-probability") else outputs.softmax(1)

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def last_layer(module: nn.Module, outputs: int) -> tuple[str, nn.Linear | nn.Conv2d] | None:
@@ -27,6 +27,21 @@ def best_layout(module: nn.Module) -> torch.memory_format:
         return torch.contiguous_format
     large_patches = first.kernel_size == first.stride and first.kernel_size[0] > 8
     return torch.contiguous_format if large_patches else torch.channels_last
+
+
+@contextlib.contextmanager
+def inputs_of(layer: nn.Module) -> Iterator[list[Tensor]]:
+    """The last input of a layer, as the only member of a list, while its network runs."""
+    seen: list[Tensor] = []
+
+    def keep(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        seen[:] = [inputs[0]]
+
+    hook = layer.register_forward_pre_hook(keep)
+    try:
+        yield seen
+    finally:
+        hook.remove()
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import pickle
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,13 +18,30 @@ from neatfool.shared.files import replacing
 StateDict = OrderedDict[str, Tensor]
 
 _SHOWN = 2
-_WRAPPER = "module."
+_WRAPPERS = ("module.", "_orig_mod.", "model.")
+"""What DataParallel, torch.compile and many training programs put before every name."""
+_NESTS = (
+    "state_dict_ema",
+    "model_ema",
+    "ema_state_dict",
+    "ema",
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "net",
+    "network",
+    "module",
+)
+"""Where checkpoints keep a state dict, the best first: averaged weights are those that were evaluated."""
+_MAX_NESTS = 3
+_COUNT = "n_averaged"
+"""What torch's AveragedModel keeps beside the weights."""
 
 
 def read_weights(path: str | os.PathLike[str]) -> tuple[StateDict, dict[str, str]]:
     """Reads a weights file onto the CPU.
 
-    A .pth file may be the state dict itself or a checkpoint that holds it under "state_dict" or "model".
+    A .pth file may be the state dict itself or a checkpoint that holds it, or several: averaged ones (EMA) are preferred.
 
     Returns:
         The tensors by name, and the metadata of a safetensors file (empty for others).
@@ -42,15 +60,21 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[StateDict, dict[str, str
 
 
 def own_names(state: StateDict, module: nn.Module) -> StateDict:
-    """A state dict without the prefix "module.", which DataParallel puts before every name.
+    """A state dict without the prefixes "module.", "_orig_mod." and "model.", where all its names begin so.
 
     Args:
         state: As it was read.
         module: What the state is for; its own names may begin so too.
     """
-    if any(not name.startswith(_WRAPPER) for name in state) or not state.keys().isdisjoint(module.state_dict()):
-        return state
-    return OrderedDict((name.removeprefix(_WRAPPER), value) for name, value in state.items())
+    own = module.state_dict().keys()
+    if _COUNT in state and _COUNT not in own:
+        state = OrderedDict((name, value) for name, value in state.items() if name != _COUNT)
+    while state and state.keys().isdisjoint(own):
+        prefix = next((wrapper for wrapper in _WRAPPERS if all(name.startswith(wrapper) for name in state)), None)
+        if prefix is None:
+            break
+        state = OrderedDict((name.removeprefix(prefix), value) for name, value in state.items())
+    return state
 
 
 def load_weights(module: nn.Module, state: StateDict, source: str) -> None:
@@ -140,9 +164,8 @@ def _read_pth(path: Path) -> StateDict:
         ) from error
     except Exception as error:  # torch's reader lets any kind of error out on bytes that are no such file
         raise ModelError(f"{path} is not a readable weights file ({_line(error)}); fetch it again.") from error
-    if isinstance(content, dict):
-        content = next((content[key] for key in ("state_dict", "model") if isinstance(content.get(key), dict)), content)
-    if not isinstance(content, dict) or not content or not all(map(_is_whole, content.values())):
+    content = _find_state(content, _MAX_NESTS)
+    if content is None:
         raise ModelError(
             f"{path} holds no state dict of plain tensors; save one with torch.save(module.state_dict(), FILE)."
         )
@@ -150,6 +173,16 @@ def _read_pth(path: Path) -> StateDict:
     if hasattr(content, "_metadata"):
         state._metadata = content._metadata  # type: ignore[attr-defined]
     return state
+
+
+def _find_state(content: object, nests: int) -> dict[Any, Tensor] | None:
+    """The state dict that a file holds, as it is or in a checkpoint; None if there is none."""
+    if not isinstance(content, dict) or not content:
+        return None
+    if all(map(_is_whole, content.values())):
+        return content
+    inside = (_find_state(content.get(key), nests - 1) for key in _NESTS if nests)
+    return next((state for state in inside if state), None)
 
 
 def _is_whole(value: object) -> bool:

@@ -1,6 +1,5 @@
 """Whether a network does what its description says, tried on a few images."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neatfool.classifiers.backends import Backend, Forward, Precision
+from neatfool.classifiers.outputs import kind_fault, outputs_fault
 from neatfool.classifiers.preprocessing import Preprocessing
 from neatfool.errors import JudgeError, ModelError
 from neatfool.shared.text import reason
@@ -23,10 +23,8 @@ def trial_images(count: int, preprocessing: Preprocessing, device: torch.device)
     return torch.arange(torch.Size(shape).numel(), device=device).remainder(256).to(torch.uint8).reshape(shape)
 
 
-def count_classes(
-    run: Callable[[Tensor], object], preprocessing: Preprocessing, device: torch.device, name: str
-) -> int:
-    """Runs two images through a network and returns its number of classes.
+def try_out(run: Forward, preprocessing: Preprocessing, device: torch.device, name: str) -> Tensor:
+    """Runs two images through a network and returns its outputs (2, n_classes), which have the form they should have.
 
     Args:
         run: The network as torch runs it, preprocessing included.
@@ -40,22 +38,36 @@ def count_classes(
     images = trial_images(2, preprocessing, device)
     try:
         with torch.inference_mode():
-            outputs = run(images)
+            outputs: object = run(images)
     except (Exception, SystemExit) as error:
         raise ModelError(
             f"{name} fails on a batch of shape {tuple(images.shape)} ({reason(error)}); check input_size, channels and "
             "the module."
         ) from error
-    fault = _outputs_fault(outputs, len(images))
+    if isinstance(outputs, Tensor) and outputs.shape in ((2,), (2, 1)):
+        raise ModelError(
+            f"{name} returns one number per image, but it takes at least two classes to be fooled; if it is the logit of the "
+            'second of two, pass outputs="binary-logit" (or "binary-probability" after a sigmoid).'
+        )
+    fault = outputs_fault(outputs, len(images))
     if fault or not isinstance(outputs, Tensor):
         raise ModelError(f"{name} {fault}; wrap the module so that it returns the logits alone, one per class.")
     outputs = outputs.detach()
-    if outputs.shape[1] < 2:
-        raise ModelError(f"{name} returns one number per image; it takes at least two classes to be fooled.")
     if not bool(outputs.isfinite().all()):
         raise ModelError(f"{name} returns infinite or undefined numbers; check its weights, mean, std and scale.")
-    _check_kind(outputs, preprocessing, name)
-    return int(outputs.shape[1])
+    return outputs
+
+
+def count_classes(run: Forward, preprocessing: Preprocessing, device: torch.device, name: str) -> int:
+    """The number of classes of a network, which passes `try_out` and returns the kind of outputs it is said to.
+
+    Raises:
+        ModelError: It does not.
+    """
+    outputs = try_out(run, preprocessing, device, name)
+    if fault := kind_fault(outputs, preprocessing.outputs):
+        raise ModelError(f"{name} {fault}.")
+    return outputs.shape[1]
 
 
 def ask(forward: Forward, pixels: Tensor, *, name: str, n_classes: int) -> Tensor:
@@ -76,7 +88,7 @@ def ask(forward: Forward, pixels: Tensor, *, name: str, n_classes: int) -> Tenso
         raise JudgeError(
             f"{name} failed on a batch of shape {shape} ({reason(error)}); mend the model.", images=_kept(pixels)
         ) from error
-    if fault := _outputs_fault(outputs, len(pixels), n_classes):
+    if fault := outputs_fault(outputs, len(pixels), n_classes):
         raise JudgeError(f"{name} suddenly {fault}; mend the model.", images=_kept(pixels))
     return outputs
 
@@ -130,38 +142,3 @@ def _kept(pixels: Tensor) -> NDArray[Any] | None:
         return pixels.detach().cpu().numpy()
     except RuntimeError:
         return None
-
-
-def _outputs_fault(outputs: object, count: int, n_classes: int | None = None) -> str | None:
-    """What is wrong with the form of a network's outputs, as the end of a sentence about it; None if nothing is.
-
-    Args:
-        outputs: What it returned.
-        count: Images that it was shown.
-        n_classes: Its number of classes; None if that is not known yet.
-    """
-    wanted = f"({count}, {n_classes or 'classes'})"
-    if not isinstance(outputs, Tensor):
-        return f"returns a {type(outputs).__name__} instead of a tensor {wanted}"
-    if outputs.layout != torch.strided or outputs.is_meta or outputs.is_quantized or outputs.is_complex():
-        kind = "meta" if outputs.is_meta else f"{outputs.layout} {outputs.dtype}".replace("torch.", "")
-        return f"returns a {kind} tensor instead of a plain one {wanted}"
-    sizes = tuple(outputs.shape)
-    if len(sizes) != 2 or sizes[0] != count or n_classes not in (None, sizes[1]):
-        return f"returns shape {sizes} for {count} images instead of {wanted}"
-    return None
-
-
-def _check_kind(outputs: Tensor, preprocessing: Preprocessing, name: str) -> None:
-    sums = outputs.float().sum(1)
-    probabilities = bool((outputs >= 0).all()) and bool(((sums - 1).abs() < 1e-3).all())
-    if probabilities and preprocessing.outputs == "logits":
-        raise ModelError(
-            f'{name} returns probabilities (each row sums to 1), not logits; pass outputs="probabilities" or remove its '
-            "final softmax."
-        )
-    if preprocessing.outputs == "probabilities" and not probabilities:
-        raise ModelError(
-            f"{name} does not return probabilities (a row sums to {float(sums[0]):.4g} and must sum to 1 without "
-            'negative numbers); pass outputs="logits" if no softmax is applied.'
-        )

@@ -16,6 +16,7 @@ _REGULARISERS = "Regularisers"
 def command(
     model: options.Model = "lenet-mnist",
     weights: options.Weights = None,
+    labels: options.Labels = None,
     class_name: Annotated[
         str | None, typer.Option("--class", "-c", metavar="C", help="One class, an index or (part of) a name.")
     ] = None,
@@ -162,7 +163,9 @@ def command(
         "batch": batch,
     }
     settings = check_settings(AscentSettings, {name: value for name, value in given.items() if value is not None})
-    chosen = options.chosen_model(model, weights, crops=crops, device=device, backend=backend, precision=precision)
+    chosen = options.chosen_model(
+        model, weights, labels=labels, crops=crops, device=device, backend=backend, precision=precision
+    )
     network = check_settings(ModelConfig, chosen)
     with graceful_interrupt() as interrupted, show_progress(quiet=quiet) as progress:
         result = ascend(

@@ -15,6 +15,7 @@ def command(
     ],
     model: options.Model = "lenet-mnist",
     weights: options.Weights = None,
+    labels: options.Labels = None,
     device: options.Device = "auto",
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -24,7 +25,7 @@ def command(
     from neatfool.models import load_classifier
     from neatfool.training import accuracy
 
-    classifier = load_classifier(model, weights=weights, device=device)
+    classifier = load_classifier(model, weights=weights, labels=labels, device=device)
     result = accuracy(classifier, open_dataset(data, classifier))
     if json:
         print_json({"model": model, "images": result.images, "top1": result.top1, "top5": result.top5})

@@ -14,6 +14,7 @@ from neatfool.shared.text import percent
 def command(
     model: options.ModelUnlessSet = None,
     weights: options.Weights = None,
+    labels: options.Labels = None,
     encoding: Annotated[
         str | None,
         typer.Option(
@@ -64,7 +65,9 @@ def command(
     from neatfool.search import PRESETS, build_config, evolve, read_config
 
     flags: dict[str, Any] = {
-        "model": options.chosen_model(model, weights, crops=crops, device=device, backend=backend, precision=precision),
+        "model": options.chosen_model(
+            model, weights, labels=labels, crops=crops, device=device, backend=backend, precision=precision
+        ),
         "encoding": {"name": encoding} if encoding else {},
         "strategy": {"name": strategy} if strategy else {},
     }

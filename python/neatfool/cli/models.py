@@ -5,6 +5,15 @@ from rich.table import Table
 from neatfool.cli import options
 from neatfool.cli.output import print_json, stdout
 
+KINDS = {
+    "timm:NAME": "a model of timm, such as timm:resnet50.a1_in1k",
+    "hf:OWNER/NAME, hf:./DIR": "an image classifier of transformers, from the Hugging Face hub or a folder",
+    "clip:NAME --labels FILE": "a zero-shot classifier of open_clip for the classes in a file, such as clip:ViT-B-32",
+    "FILE": "a model file: .onnx, .xml (OpenVINO), .pt2 (torch.export), .ts or .torchscript (TorchScript)",
+    "package.module:factory": "a function of yours that returns a neatfool.Classifier, also as ./file.py:factory",
+}
+"""Names that one can write but not list."""
+
 
 def command(json: options.Json = False, quiet: options.Quiet = False) -> None:
     """List the classifiers that can be fooled by name."""
@@ -22,4 +31,5 @@ def command(json: options.Json = False, quiet: options.Quiet = False) -> None:
             weights = "here" if model.available else "to download" if model.kind == "torchvision" else "to train"
             table.add_row(model.name, model.kind, size, str(model.n_classes), weights)
         stdout.print(table)
-        stdout.print("Your own: --model package.module:factory, where factory() returns a neatfool.Classifier.")
+        for name, what in KINDS.items():
+            stdout.print(f"{name:<24} {what}", soft_wrap=True)

@@ -5,12 +5,17 @@ from typing import Annotated, Literal
 
 import typer
 
+from neatfool.cli.completion import model_names
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
 Trust = Annotated[
     bool,
-    typer.Option("--trust", help="Import the module:factory that the run names as its model, whoever made the run."),
+    typer.Option(
+        "--trust",
+        help="Load the module:factory or the file that the run names as its model and that can run code, whoever made it.",
+    ),
 ]
 RunOut = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Run folder to write.", show_default="a new one below runs/")
@@ -20,7 +25,10 @@ _model = typer.Option(
     "--model",
     "-m",
     metavar="NAME",
-    help="lenet-mnist (built in), a torchvision classification model such as alexnet, or package.module:factory.",
+    help="lenet-mnist (built in), a torchvision model such as alexnet, timm:NAME, hf:OWNER/NAME or hf:./FOLDER, clip:NAME, a "
+    "function of yours (package.module:factory or ./file.py:factory(scale=2.0)), or a file: .onnx, .xml, .pt2, .ts, "
+    ".torchscript.",
+    autocompletion=model_names,
 )
 Model = Annotated[str, _model]
 ModelUnlessSet = Annotated[str | None, _model]
@@ -28,7 +36,15 @@ Weights = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="A .safetensors file, a .pth state dict, or none for an untrained network.",
+        help="A .safetensors file, a .pth state dict or checkpoint, or none for an untrained network.",
+        show_default="the model's own",
+    ),
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="The classes' names, one a line: what clip: is to tell apart, or other names for a model's classes.",
         show_default="the model's own",
     ),
 ]
@@ -53,7 +69,14 @@ def stored_weights(weights: str | None) -> str | None:
     return weights if weights in (None, "none") else str(Path(weights).resolve())
 
 
-def chosen_model(name: str | None, weights: str | None, **others: object) -> dict[str, object]:
+def stored_labels(labels: str | None) -> str | None:
+    """The file of class names as a run remembers it, likewise."""
+    return labels and str(Path(labels).resolve())
+
+
+def chosen_model(
+    name: str | None, weights: str | None, *, labels: str | None = None, **others: object
+) -> dict[str, object]:
     """The options that choose a classifier, those that were given, as a layer for `build_config`."""
-    chosen = {"name": name, "weights": stored_weights(weights), **others}
+    chosen = {"name": name, "weights": stored_weights(weights), "labels": stored_labels(labels), **others}
     return {key: value for key, value in chosen.items() if value is not None}

@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from neatfool.cli import options
+from neatfool.cli.completion import model_names
 from neatfool.cli.interrupt import STOPPING, graceful_interrupt
 from neatfool.cli.output import print_json, show_progress, stdout
 
@@ -24,11 +25,18 @@ def command(
         str | None, typer.Option(metavar="LIST", help='Only these rows, as in "1,2,6".', show_default="all")
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", metavar="NAME", show_default="lenet-mnist, or alexnet")
+        str | None,
+        typer.Option(
+            "--model", "-m", metavar="NAME", show_default="lenet-mnist, or alexnet", autocompletion=model_names
+        ),
     ] = None,
     weights: options.Weights = None,
+    labels: options.Labels = None,
     to: Annotated[
-        str | None, typer.Option(metavar="NAME", help="ImageNet: the other network.", show_default="vgg16")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="ImageNet: the other network.", show_default="vgg16", autocompletion=model_names
+        ),
     ] = None,
     to_weights: Annotated[str | None, typer.Option(metavar="FILE", help="Its weights.")] = None,
     crops: Annotated[int, typer.Option(help="ImageNet: 10 as in the paper, or 1, ten times as fast.")] = 10,
@@ -46,9 +54,9 @@ def command(
     from neatfool.models import ModelConfig
     from neatfool.shared.settings import check_settings
 
-    def network(name: str, file: str | None) -> ModelConfig:
+    def network(name: str, file: str | None, names: str | None = None) -> ModelConfig:
         count = crops if what == "imagenet" else 1
-        return check_settings(ModelConfig, options.chosen_model(name, file, device=device, crops=count))
+        return check_settings(ModelConfig, options.chosen_model(name, file, labels=names, device=device, crops=count))
 
     try:
         chosen_rows = [int(row) for row in rows.split(",")] if rows else None
@@ -62,7 +70,7 @@ def command(
             out=folder,
             scale=scale,
             rows=chosen_rows,
-            model=network(model or ("lenet-mnist" if what == "mnist" else "alexnet"), weights),
+            model=network(model or ("lenet-mnist" if what == "mnist" else "alexnet"), weights, labels),
             other=network(to or "vgg16", to_weights),
             seed=seed,
             progress=progress,

@@ -28,6 +28,7 @@ def command(
     rounds: Annotated[int, typer.Option(min=1, max=10_000, help="Retrainings.", show_default=False)],
     model: options.Model = "lenet-mnist",
     weights: options.Weights = None,
+    labels: options.Labels = None,
     encoding: Annotated[
         Literal["cppn", "direct", "both"], typer.Option(help="What fooling images are made of.")
     ] = "cppn",
@@ -99,7 +100,9 @@ def command(
         freeze_features=freeze_features,
         distill=distill,
     )
-    classifier = load_classifier(model, weights=options.stored_weights(weights), device=device)
+    classifier = load_classifier(
+        model, weights=options.stored_weights(weights), labels=options.stored_labels(labels), device=device
+    )
     with graceful_interrupt(STOPPING) as interrupted, show_rounds(quiet=quiet) as progress:
         result = retrain(
             classifier,

@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from neatfool.cli import options
+from neatfool.cli.completion import model_names
 from neatfool.cli.interrupt import STOPPING, graceful_interrupt
 from neatfool.cli.output import print_json, show_progress, stdout
 from neatfool.shared.text import percent
@@ -24,7 +25,10 @@ def command(
     to: Annotated[
         list[str],
         typer.Option(
-            metavar="NAME", help="Classifier to show the images to; repeat it for several.", show_default=False
+            metavar="NAME",
+            help="Classifier to show the images to; repeat it for several.",
+            show_default=False,
+            autocompletion=model_names,
         ),
     ],
     weights: Annotated[
@@ -34,6 +38,10 @@ def command(
             help='Its weights; for several --to, one each in order, "default" for its own.',
             show_default="each its own",
         ),
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Its classes' names, one a line; as --weights.", show_default="each its own"),
     ] = None,
     device: options.Device = "auto",
     out: Annotated[
@@ -49,15 +57,10 @@ def command(
     from neatfool.models import load_classifier
     from neatfool.runs import RunFolder
 
-    files = weights or ["default"] * len(to)
-    if len(files) != len(to):
-        raise typer.BadParameter(
-            f"There are {len(to)} --to but {len(files)} --weights; give one for each, in order, or none at all "
-            '("default" is a classifier\'s own).'
-        )
+    files, names = _one_each("--weights", weights, to), _one_each("--labels", labels, to)
     targets = [
-        load_classifier(name, weights=None if file == "default" else file, device=device)
-        for name, file in zip(to, files, strict=True)
+        load_classifier(name, weights=file, labels=named, device=device)
+        for name, file, named in zip(to, files, names, strict=True)
     ]
     sources = [RunFolder.open(path, trust=trust) if RunFolder.exists(path) else path for path in runs]
     with graceful_interrupt(STOPPING) as interrupted, show_progress(quiet=quiet) as progress:
@@ -94,3 +97,14 @@ def _print(summary: dict[str, Any]) -> None:
             "" if agreement is None else percent(agreement),
         )
     stdout.print(table)
+
+
+def _one_each(option: str, given: list[str] | None, to: list[str]) -> list[str | None]:
+    """What was given for each classifier, None for its own."""
+    values = given or ["default"] * len(to)
+    if len(values) != len(to):
+        raise typer.BadParameter(
+            f"There are {len(to)} --to but {len(values)} {option}; give one for each, in order, or none at all "
+            '("default" is a classifier\'s own).'
+        )
+    return [None if value == "default" else value for value in values]

@@ -80,11 +80,15 @@ def read_photograph(path: str | os.PathLike[str], classifier: Classifier) -> UIn
 
 
 def fit_photograph(picture: Image.Image, classifier: Classifier) -> UInt8:
-    """A gray or RGB picture as a classifier wants it: short side resized, centre cropped.
+    """A gray or RGB picture as a classifier wants it: short side resized, or squeezed to a size, then centre cropped.
 
     Returns:
         uint8 (channels, *image_size).
     """
-    short = classifier.resize_size if classifier.crops == 1 else min(classifier.image_size)
-    resized: Any = resize(picture, [short], interpolation=InterpolationMode(classifier.interpolation), antialias=True)
+    size = classifier.resize_size
+    if isinstance(size, int):
+        sides = [size if classifier.crops == 1 else min(classifier.image_size)]
+    else:
+        sides = list(size if classifier.crops == 1 else classifier.image_size)
+    resized: Any = resize(picture, sides, interpolation=InterpolationMode(classifier.interpolation), antialias=True)
     return as_pixels(center_crop(resized, list(classifier.image_size)))

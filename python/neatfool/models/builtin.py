@@ -13,7 +13,9 @@ from pathlib import Path
 from torch import nn
 
 from neatfool.classifiers import Classifier
+from neatfool.classifiers.building import Weights, build_module
 from neatfool.classifiers.preprocessing import Crops
+from neatfool.errors import ModelError
 from neatfool.models.density import REJECTED, DensityModel, Rejection
 from neatfool.models.lenet import LeNet
 from neatfool.models.mlp import Mlp
@@ -35,6 +37,23 @@ SHIPPED_WEIGHTS = {
 }
 MNIST_SIZE = 28
 DIGITS = tuple(str(digit) for digit in range(10))
+
+
+def load_builtin(name: str, *, weights: Weights, device: str, crops: Crops) -> Classifier:
+    """One of `MNIST_MODELS`, see `load_classifier`.
+
+    Raises:
+        ModelError: It has no weights of its own, or others do not fit.
+    """
+    if weights is None:
+        weights = SHIPPED_WEIGHTS.get(name)
+    if weights is None:
+        raise ModelError(
+            f"{name} comes without weights; make some with neatfool train --model {name} and pass them with "
+            "--weights FILE, or take an untrained network with --weights none."
+        )
+    module, class_names = build_module(name, MNIST_MODELS[name], weights, DIGITS)
+    return mnist_classifier(name, module, class_names=class_names, device=device, crops=crops)
 
 
 def mnist_classes(model: str) -> int:

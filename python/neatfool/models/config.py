@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
 
 from neatfool.classifiers import Backend, Classifier, Precision
 from neatfool.models.loading import load_classifier
+from neatfool.models.naming import resolve_name
 from neatfool.shared.settings import Settings
 
 
 class ModelConfig(Settings):
     """The arguments of `load_classifier`."""
 
-    name: str = "lenet-mnist"
+    name: Annotated[str, AfterValidator(resolve_name)] = "lenet-mnist"
     weights: str | None = None
     device: str = "auto"
     crops: Literal[1, 10] = 1
     backend: Backend = "torch"
     precision: Precision = "float32"
+    labels: str | tuple[str, ...] | None = None
 
     def load(self) -> Classifier:
         """The classifier.
@@ -32,16 +36,18 @@ class ModelConfig(Settings):
             crops=self.crops,
             backend=self.backend,
             precision=self.precision,
+            labels=self.labels,
         )
 
     @classmethod
     def of(cls, classifier: Classifier) -> ModelConfig:
         """What would load a classifier again, onto the device where it is."""
         return cls(
-            name=classifier.name,
+            name=classifier.source or classifier.name,
             weights=classifier.weights,
             device=str(classifier.device),
             crops=classifier.crops,
             backend=classifier.backend,
             precision=classifier.precision,
+            labels=classifier.labels,
         )

@@ -7,6 +7,7 @@ from typing import Any
 from neatfool.classifiers import Classifier
 from neatfool.errors import ModelError, RunError
 from neatfool.models import ModelConfig
+from neatfool.models.naming import runs_code
 from neatfool.runs.folder import RunFolder
 
 
@@ -44,9 +45,9 @@ def load_model(folder: RunFolder, model: ModelConfig) -> Classifier:
 
 def check_trust(folder: RunFolder, model: ModelConfig) -> None:
     """Raises ModelError if a folder names code as its model that neither was named here nor is vouched for."""
-    if ":" in model.name and not folder.trusted:
+    if runs_code(model.name) and not folder.trusted:
         raise ModelError(
-            f"The run {folder.path} names {model.name} as its model, and loading that runs its code; if you know where the "
+            f"The run {folder.path} names {model.name} as its model, and loading that can run code; if you know where the "
             "folder comes from, pass --trust (from Python, RunFolder.open(path, trust=True) or judge=...)."
         )
 

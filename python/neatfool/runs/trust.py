@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from neatfool.errors import RunError
+from neatfool.models.naming import runs_code
 from neatfool.shared.files import read_bytes, replacing
 
 _KEY_BYTES = 32
@@ -18,10 +19,10 @@ MARK = ".own"
 
 
 def names_code(config: Mapping[str, Any]) -> str | None:
-    """The `package.module:factory` that settings name as their models; None if they name none."""
+    """What settings name as their models that can run code, such as `package.module:factory`; None if they name none."""
     models = [config.get(key) for key in ("model", "other")]
     names = [str(model.get("name")) for model in models if isinstance(model, Mapping)]
-    return " ".join(name for name in names if ":" in name) or None
+    return " ".join(name for name in names if runs_code(name)) or None
 
 
 def mark_as_own(folder: Path, config: Mapping[str, Any]) -> None:

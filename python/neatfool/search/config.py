@@ -69,7 +69,7 @@ def read_config(path: Path, *, trust: bool = True) -> dict[str, Any]:
 
     Args:
         path: the file.
-        trust: whether it may name code, `package.module:factory`, as its model; that of a run made here always may.
+        trust: whether it may name code, such as `package.module:factory`, as its model; that of a run made here always may.
 
     Raises:
         ConfigError: the file is missing, too large or not TOML, or names code.
@@ -78,7 +78,7 @@ def read_config(path: Path, *, trust: bool = True) -> dict[str, Any]:
     code = names_code(settings)
     if code and not trust and not is_own(path.parent, settings):
         raise ConfigError(
-            f"The config file {path} names {code} as its model, and loading that runs its code; if you know where the file "
+            f"The config file {path} names {code} as its model, and loading that can run code; if you know where the file "
             "comes from, pass --trust."
         )
     return settings

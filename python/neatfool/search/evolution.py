@@ -9,6 +9,7 @@ from neatfool.classifiers import Classifier
 from neatfool.encodings import Encoding
 from neatfool.errors import ConfigError
 from neatfool.models import ModelConfig
+from neatfool.models.naming import resolve_name
 from neatfool.runs import (
     RunFolder,
     begin_folder,
@@ -134,5 +135,5 @@ def resume(
 
 def _model_of(source: Classifier | Judge | str, judge: Judge, configured: ModelConfig) -> ModelConfig:
     if isinstance(source, str):
-        return configured.model_copy(update={"name": source})
+        return configured.model_copy(update={"name": resolve_name(source)})
     return ModelConfig.of(judge) if isinstance(judge, Classifier) else ModelConfig(name=judge.name)

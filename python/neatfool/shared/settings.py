@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from contextvars import ContextVar
 from importlib.metadata import entry_points
@@ -101,8 +102,10 @@ class Registry(Generic[S]):
                         f"The {self._what} {name!r} of {point.value} cannot be imported ({error})."
                     ) from error
         if name not in self._kinds:
+            close = difflib.get_close_matches(name, self.names(), n=1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
             raise ConfigError(
-                f"There is no {self._what} {name!r} here, only {', '.join(self.names())}; install the package that "
+                f"There is no {self._what} {name!r} here, only {', '.join(self.names())}{hint}; install the package that "
                 "offers it, or import the module that registers it."
             )
         return self._kinds[name]

@@ -89,7 +89,7 @@ def fit(
 
     def batch_loss(chosen: Tensor) -> Tensor:
         module.train()
-        outputs = module(classifier.normalise(images[chosen].to(device)))
+        outputs = classifier.forward(images[chosen].to(device))
         return cross_entropy(outputs, labels[chosen].to(device=device, dtype=torch.int64))
 
     def on_epoch(epoch: int, loss: float) -> None:
@@ -172,7 +172,9 @@ def check_training_images(classifier: Classifier, images: Tensor, labels: Tensor
         ValueError: Images or labels have a wrong shape, type or range.
     """
     if classifier.outputs != "logits":
-        raise ModelError(f"{classifier.name} returns probabilities; remove its softmax to train it on its logits.")
+        raise ModelError(
+            f"{classifier.name} returns {classifier.outputs}; let it return a logit for each class to train it on them."
+        )
     wanted = (classifier.channels, *classifier.input_size)
     if images.dtype != torch.uint8 or images.ndim != 4 or tuple(images.shape[1:]) != wanted or not len(images):
         raise ValueError(f"images must be uint8 of shape (N, {wanted[0]}, {wanted[1]}, {wanted[2]}) with N above 0.")

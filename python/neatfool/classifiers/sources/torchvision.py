@@ -7,6 +7,7 @@ import socket
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -16,12 +17,44 @@ import torchvision
 from torch import nn
 from torchvision.models import WeightsEnum
 
+from neatfool.classifiers.building import Weights, build_module
+from neatfool.classifiers.classifier import Classifier
+from neatfool.classifiers.preprocessing import Crops
 from neatfool.classifiers.state_dict import StateDict
 from neatfool.errors import ModelError
 
 log = logging.getLogger(__name__)
 
 _SECONDS_WITHOUT_DATA = 20.0
+
+
+def load_torchvision(name: str, *, weights: Weights, device: str, crops: Crops) -> Classifier:
+    """One of `zoo_names()` with the preprocessing and classes of its published weights, see `load_classifier`.
+
+    Raises:
+        ModelError: The weights cannot be fetched, or do not fit.
+    """
+    published = zoo_weights(name, None if weights is None else Path(weights))
+    recipe: Any = published.transforms()
+    module, class_names = build_module(
+        name,
+        partial(build_zoo_module, name, initialise=weights == "none"),
+        download(published) if weights is None else weights,
+        published.meta["categories"],
+        adapt=partial(adapt_state, name),
+    )
+    return Classifier(
+        module,
+        input_size=recipe.crop_size[0],
+        resize_size=recipe.resize_size[0],
+        interpolation=recipe.interpolation.value,
+        mean=recipe.mean,
+        std=recipe.std,
+        class_names=class_names,
+        crops=crops,
+        device=device,
+        name=name,
+    )
 
 
 def zoo_names() -> list[str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neatfool.classifiers import Classifier
-from neatfool.errors import JudgeError, RunError
+from neatfool.errors import JudgeError, ModelError, RunError
 from neatfool.experiments.ascent.fourier import Fourier
 from neatfool.experiments.ascent.regularisers import regularise
 from neatfool.experiments.ascent.result import THRESHOLDS, AscentResult
@@ -39,6 +39,10 @@ class Ascent:
     """An ascent between two steps; a `Job`. A class is addressed by its cell, its position in the settings' classes."""
 
     def __init__(self, config: AscentConfig, classifier: Classifier, given: NDArray[np.uint8] | None) -> None:
+        if not getattr(classifier.module, "gradients", True):
+            raise ModelError(
+                f"{classifier.name} has no gradients to climb, because OpenVINO runs it; take the network in torch."
+            )
         self.classes = chosen_classes(config.classes, classifier.class_names, model=classifier.name)
         cells = len(self.classes)
         shape = classifier.image_shape

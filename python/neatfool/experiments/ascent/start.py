@@ -17,6 +17,8 @@ from neatfool.shared.pixels import as_pixels, open_picture
 def mean_image(classifier: Classifier) -> NDArray[np.float32]:
     """The mean of the classifier's normalisation in every pixel, float32 (C, H, W) in [0, 255]."""
     mean = np.array(classifier.mean, np.float32) / np.float32(classifier.scale)
+    if classifier.channel_order == "bgr":
+        mean = mean[::-1]
     height, width = classifier.image_size
     return np.broadcast_to(mean.clip(0, 255)[:, None, None], (classifier.channels, height, width)).copy()
 

@@ -83,7 +83,7 @@ class FrozenFeatures:
         hook = self.layer.register_forward_pre_hook(lambda _layer, inputs: seen.append(inputs[0]))
         try:
             with torch.no_grad():
-                self._classifier.module(self._classifier.normalise(pixels.to(self._classifier.device)))
+                self._classifier.forward(pixels.to(self._classifier.device))
         finally:
             hook.remove()
         return seen[-1]
@@ -107,7 +107,7 @@ class FrozenFeatures:
         try:
             shape = (1, self._classifier.channels, *self._classifier.input_size)
             blank = torch.zeros(shape, device=self._classifier.device)
-            outputs: Tensor = self._classifier.module(self._classifier.normalise(blank))
+            outputs = self._classifier.forward(blank)
         finally:
             hook.remove()
         return outputs
@@ -168,8 +168,7 @@ def harden(
     def outputs(chosen: Tensor) -> Tensor:
         if frozen is None:
             module.train()
-            logits: Tensor = module(classifier.normalise(data.images(chosen).to(device)))
-            return logits
+            return classifier.forward(data.images(chosen).to(device))
         features = frozen.features(data.images(chosen)) if cached is None else cached[chosen].to(device)
         return frozen.outputs(features)
 

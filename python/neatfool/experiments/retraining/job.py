@@ -57,7 +57,9 @@ class Retraining:
     def __init__(self, first: Classifier, config: RetrainConfig) -> None:
         settings = config.retrain
         if first.outputs != "logits":
-            raise ModelError(f"{first.name} returns probabilities; remove its softmax to train it on its logits.")
+            raise ModelError(
+                f"{first.name} returns {first.outputs}; let it return a logit for each class to retrain it."
+            )
         if first.crops != 1:
             raise ModelError(f"{first.name} looks at ten crops of an image; load it with one crop to retrain it.")
         if first.class_names[-1] == FOOLING_CLASS:

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 
-from neatfool.classifiers import Classifier
+from neatfool.classifiers.classifier import Classifier
 from neatfool.classifiers.state_dict import write_weights
 
 _CLASS_NAMES = "class_names"
