@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from neatfool.errors import ConfigError, DataError, JudgeError, ModelError, NeatfoolError, RunError
     from neatfool.experiments.ascent import AscentSettings, ascend
     from neatfool.experiments.diversity import diversity
+    from neatfool.experiments.export import export
     from neatfool.experiments.hypothesis import hypothesis
     from neatfool.experiments.jobs import Result, resume
     from neatfool.experiments.repetition import repeat
@@ -60,6 +61,7 @@ _HOMES = {
     "neatfool.errors": ("ConfigError", "DataError", "JudgeError", "ModelError", "NeatfoolError", "RunError"),
     "neatfool.experiments.ascent": ("AscentSettings", "ascend"),
     "neatfool.experiments.diversity": ("diversity",),
+    "neatfool.experiments.export": ("export",),
     "neatfool.experiments.hypothesis": ("hypothesis",),
     "neatfool.experiments.jobs": ("Result", "resume"),
     "neatfool.experiments.repetition": ("repeat",),
@@ -135,6 +137,7 @@ __all__ = [  # `__getattr__` has them
     "ascend",
     "diversity",
     "evolve",
+    "export",
     "hypothesis",
     "list_models",
     "load_classifier",
