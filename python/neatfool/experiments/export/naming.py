@@ -24,7 +24,7 @@ def folder_names(labels: Mapping[int, str]) -> dict[int, str]:
     taken: set[str] = set()
     clean = {number: _clean(name) for number, name in labels.items()}
     for number, name in labels.items():
-        if clean[number] == name and not _RESERVED.fullmatch(name) and _folded(name) not in taken:
+        if name and clean[number] == name and not _RESERVED.fullmatch(name) and _folded(name) not in taken:
             found[number] = name
             taken.add(_folded(name))
     for number, stem in clean.items():
