@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from neatfool.experiments.ascent import AscentSettings, ascend
     from neatfool.experiments.audit import audit, before_and_after, compare_audits
     from neatfool.experiments.diversity import diversity
+    from neatfool.experiments.export import export
     from neatfool.experiments.hypothesis import hypothesis
     from neatfool.experiments.jobs import Result, resume
     from neatfool.experiments.repetition import repeat
@@ -62,6 +63,7 @@ _HOMES = {
     "neatfool.experiments.ascent": ("AscentSettings", "ascend"),
     "neatfool.experiments.audit": ("audit", "before_and_after", "compare_audits"),
     "neatfool.experiments.diversity": ("diversity",),
+    "neatfool.experiments.export": ("export",),
     "neatfool.experiments.hypothesis": ("hypothesis",),
     "neatfool.experiments.jobs": ("Result", "resume"),
     "neatfool.experiments.repetition": ("repeat",),
@@ -140,6 +142,7 @@ __all__ = [  # `__getattr__` has them
     "compare_audits",
     "diversity",
     "evolve",
+    "export",
     "hypothesis",
     "list_models",
     "load_classifier",

@@ -73,20 +73,25 @@ class Elites:
     def __len__(self) -> int:
         return len(self.classes)
 
-    def pixels(self) -> NDArray[np.uint8]:
+    def pixels(self, rows: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
         """The pictures, uint8 (k, channels, H, W), those that the confidences were measured on.
 
         They are drawn from the genomes, or read from the checkpoint; only a picture that can no longer change is read from
         its PNG.
 
+        Args:
+            rows: positions of those wanted; all if None.
+
         Raises:
             RunError: a file is missing or damaged.
         """
-        out = np.empty((len(self), *self._folder.manifest.image_shape), np.uint8)
+        wanted = self.classes if rows is None else self.classes[rows]
+        out = np.empty((len(wanted), *self._folder.manifest.image_shape), np.uint8)
         if self.genomes is not None:
-            self.genomes.render(out)
+            genomes = self.genomes if rows is None else self.genomes.take(rows.astype(np.uint32))
+            genomes.render(out)
             return out
-        for cell, class_index in enumerate(self.classes.tolist()):
+        for cell, class_index in enumerate(wanted.tolist()):
             out[cell] = self._picture(class_index)
         return out
 
