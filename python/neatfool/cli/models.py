@@ -23,6 +23,6 @@ def command(json: options.Json = False, quiet: options.Quiet = False) -> None:
             table.add_row(model.name, model.kind, size, str(model.n_classes), weights)
         stdout.print(table)
         stdout.print(
-            "Your own: --model package.module:factory or ./file.py:factory, where factory() returns a neatfool.Classifier; or a "
-            "file: .onnx, .xml (OpenVINO), .pt2 (torch.export), .ts or .torchscript (TorchScript)."
+            "Your own: --model package.module:factory or ./file.py:factory, where factory() returns a neatfool.Classifier; or "
+            "a file: .onnx, .xml (OpenVINO), .pt2 (torch.export), .ts or .torchscript (TorchScript)."
         )
