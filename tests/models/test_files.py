@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shutil
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -364,7 +365,8 @@ def test_a_network_of_something_else_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_openvino_is_asked_for(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    for name in ("openvino", "openvino.frontend"):
+        monkeypatch.setitem(sys.modules, name, None)
     refused(files / "lenet.onnx", r"pip install 'neatfool\[onnx\]'")
 
 

@@ -14,7 +14,7 @@ Trust = Annotated[
     bool,
     typer.Option(
         "--trust",
-        help="Load the module:factory or the file that the run names as its model and that can run code, whoever made it.",
+        help="Load what the run names as its model even if that can run code, whoever made the run.",
     ),
 ]
 RunOut = Annotated[

@@ -1,5 +1,6 @@
 """ONNX files and OpenVINO's own, which OpenVINO runs: to judge by, without gradients."""
 
+import mmap
 import re
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ def load_openvino(name: str, *, weights: Weights, device: str, crops: Crops) -> 
     if device not in ("auto", "cpu"):
         raise ModelError(f"{path.name} is run by OpenVINO on the CPU; take --device cpu.")
     said = read_description(path)
+    digest = digest_of([path, *_companions(path)])
     graph = _read(path)
     if len(graph.inputs) != 1:
         raise ModelError(f"{path.name} takes {len(graph.inputs)} inputs; export a model that takes images alone.")
@@ -92,7 +94,7 @@ def load_openvino(name: str, *, weights: Weights, device: str, crops: Crops) -> 
         raise ModelError(
             f"OpenVINO cannot run {path.name} on images {taken.size} ({reason(error)}); check them."
         ) from error
-    module = FileNetwork(network, digest_of([path, *_companions(path)]), gradients=False)
+    module = FileNetwork(network, digest, gradients=False)
     return make_classifier(
         path, module, taken, said, metadata=_metadata(graph), device="cpu", crops=crops, chunk=_PARTS * part
     )
@@ -100,13 +102,13 @@ def load_openvino(name: str, *, weights: Weights, device: str, crops: Crops) -> 
 
 def _read(path: Path) -> Any:
     try:
-        import openvino
+        from openvino.frontend import FrontEndManager
     except ImportError as error:
         raise ModelError(f"{path.name} is run by OpenVINO; install it with pip install 'neatfool[onnx]'.") from error
-    if path.suffix.lower() == ".xml" and not path.with_suffix(".bin").is_file():
-        raise ModelError(f"There is no {path.with_suffix('.bin')}, which holds the weights of {path.name}.")
     try:
-        return openvino.Core().read_model(path)
+        # By name, because OpenVINO would try readers of other formats on bytes that are no such file.
+        reader = FrontEndManager().load_by_framework("ir" if path.suffix.lower() == ".xml" else "onnx")
+        return reader.convert(reader.load(str(path)))
     except Exception as error:
         raise ModelError(f"OpenVINO cannot read {path} ({reason(error)}); export or fetch it again.") from error
 
@@ -118,13 +120,18 @@ def _companions(path: Path) -> list[Path]:
         ModelError: One is missing, or lies elsewhere.
     """
     if path.suffix.lower() == ".xml":
-        return [path.with_suffix(".bin")]
-    content = path.read_bytes()
-    names = {content[one.end() : one.end() + one[1][0]] for one in _LOCATION.finditer(content)}
+        weights = path.with_suffix(".bin")
+        if not weights.is_file():
+            raise ModelError(f"There is no {weights}, which holds the weights of {path.name}.")
+        return [weights]
+    if not path.stat().st_size:
+        return []
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        names = {content[one.end() : one.end() + one[1][0]] for one in _LOCATION.finditer(content)}
     found = [path.parent / name.decode(errors="replace") for name in sorted(names)]
-    for file in found:
-        if not file.resolve().is_relative_to(path.parent.resolve()) or not file.is_file():
-            raise ModelError(f"{path.name} keeps weights in {file}, which is no file beside it; put it there.")
+    for one in found:
+        if not one.resolve().is_relative_to(path.parent.resolve()) or not one.is_file():
+            raise ModelError(f"{path.name} keeps weights in {one}, which is no file beside it; put it there.")
     return found
 
 
