@@ -147,7 +147,7 @@ def measure_detectors(
         StopRequestedError: `stop` said so.
         ValueError: images or labels have another shape or type.
     """
-    _require_detectors()
+    require_detectors()
     attacks = {name: images for name, images in fooling.items() if len(images)}
     for images in (real, *attacks.values()):
         if images.dtype != np.uint8 or images.shape[1:] != classifier.image_shape:
@@ -346,7 +346,7 @@ def _numbers(scores: Any) -> NDArray[np.float64]:
     return numbers
 
 
-def _require_detectors() -> None:
+def require_detectors() -> None:
     try:
         import pytorch_ood  # noqa: F401
         import sklearn  # noqa: F401

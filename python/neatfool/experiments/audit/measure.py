@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from neatfool.classifiers import Classifier
 from neatfool.data import labels_of, open_dataset, read_images
-from neatfool.errors import RunError
+from neatfool.errors import DataError, RunError
 from neatfool.experiments.audit.attacks import Attack, attack, attacked_classes, attacks_on
-from neatfool.experiments.audit.detection import Detection, measure_detectors
+from neatfool.experiments.audit.detection import FEWEST_REAL, Detection, measure_detectors, require_detectors
 from neatfool.experiments.audit.feeding import Feeding, examine_feeding
 from neatfool.experiments.audit.result import AttackResult, Audit
 from neatfool.experiments.audit.settings import COMMAND, AuditConfig
@@ -190,7 +190,7 @@ class _Audit:
         return Progress(task="auditing", unit="passes", done=total if self._complete else done, total=total)
 
     def _attack_passes(self) -> int:
-        return self.config.budget * self.classes.shape[1]
+        return self.config.budget * int(self.classes.shape[1])
 
     def _passes_of_part(self) -> int:
         if len(self._images) and self._feeding is None:
@@ -232,7 +232,12 @@ def _real_images(config: AuditConfig, classifier: Classifier) -> tuple[NDArray[n
     """Real images and their classes, as many as are looked at; none where the settings name none."""
     if config.data is None:
         return np.empty((0, *classifier.image_shape), np.uint8), np.empty(0, np.int64)
+    require_detectors()
     images = open_dataset(config.data, classifier)
     labels = labels_of(images)
+    if len(labels) < FEWEST_REAL:
+        raise DataError(
+            f"{config.data} holds {len(labels)} images, but an audit needs at least {FEWEST_REAL}; give more."
+        )
     drawn = np.sort(np.random.default_rng(0).permutation(len(labels))[:MOST_IMAGES])
     return read_images(images, drawn), labels[drawn]

@@ -62,12 +62,20 @@ def by_name(
     results = []
     for which, name in enumerate(names):
         own = whole[which :: len(names)]
-        stacked = {key: np.stack([getattr(one, key) for one in own]) for key in _ARRAYS if own}
-        if not own:
-            empty = np.empty((0, 0), np.int64)
-            stacked = {
-                "passes": empty, "confidence": empty.astype(np.float32), "images": np.empty((0, 0, *image_shape), np.uint8),
-                "top_classes": empty[..., None], "top_confidence": empty[..., None].astype(np.float32), "spent": empty,
-            }  # fmt: skip
-        results.append(AttackResult(name=name, **{**stacked, "spent": int(stacked["spent"].sum())}))
+        results.append(
+            AttackResult(
+                name=name,
+                passes=_stacked(own, "passes", np.int64, (0,)),
+                confidence=_stacked(own, "confidence", np.float32, (0,)),
+                images=_stacked(own, "images", np.uint8, (0, *image_shape)),
+                top_classes=_stacked(own, "top_classes", np.int64, (0, 0)),
+                top_confidence=_stacked(own, "top_confidence", np.float32, (0, 0)),
+                spent=sum(int(one.spent) for one in own),
+            )
+        )
     return tuple(results)
+
+
+def _stacked(attacks: Sequence[Attack], name: str, dtype: type, shape: tuple[int, ...]) -> NDArray[Any]:
+    """One array of all attacks, or none of this type and shape."""
+    return np.stack([getattr(one, name) for one in attacks]) if attacks else np.empty((0, *shape), dtype)
