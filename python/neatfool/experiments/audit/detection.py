@@ -347,6 +347,7 @@ def _numbers(scores: Any) -> NDArray[np.float64]:
 
 
 def require_detectors() -> None:
+    """Raises ConfigError where pytorch-ood or scikit-learn is not installed."""
     try:
         import pytorch_ood  # noqa: F401
         import sklearn  # noqa: F401
