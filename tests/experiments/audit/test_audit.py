@@ -1,4 +1,6 @@
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +8,9 @@ import pytest
 import neatfool as nf
 from neatfool.cli import run as cli
 from neatfool.experiments.audit.measure import MOST_IMAGES
+
+sys.path.append(str(Path(__file__).parents[1]))
+from digits import write_digits  # noqa: E402
 
 CONTRACT = {"model", "protocol", "score", "score_low", "score_high", "attacks", "detectors", "accuracy", "ece"}
 
@@ -140,8 +145,6 @@ def test_real_photographs_are_looked_at(tmp_path, digits):
 
 @pytest.fixture
 def digits(tmp_path):
-    from digits import write_digits
-
     (tmp_path / "digits").mkdir()
     write_digits(tmp_path / "digits", "t10k", 200)
     return tmp_path / "digits"
