@@ -10,7 +10,7 @@ from neatfool.cli import run as cli
 from neatfool.experiments.audit.measure import MOST_IMAGES
 
 sys.path.append(str(Path(__file__).parents[1]))
-from digits import write_digits  # noqa: E402
+from digits import write_digits
 
 CONTRACT = {"model", "protocol", "score", "score_low", "score_high", "attacks", "detectors", "accuracy", "ece"}
 
