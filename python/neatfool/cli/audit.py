@@ -22,6 +22,7 @@ def command(
     ] = None,
     model: options.Model = "lenet-mnist",
     weights: options.Weights = None,
+    labels: options.Labels = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -82,7 +83,7 @@ def command(
     from neatfool.runs import default_path
     from neatfool.shared.settings import check_settings
 
-    chosen = options.chosen_model(model, weights, device=device, backend=backend, precision=precision)
+    chosen = options.chosen_model(model, weights, labels=labels, device=device, backend=backend, precision=precision)
     folder = out or default_path(model, "audit")
     with graceful_interrupt(STOPPING) as interrupted, show_progress(quiet=quiet) as progress:
         result = audit(
