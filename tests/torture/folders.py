@@ -72,13 +72,15 @@ READERS: tuple[tuple[str, ...], ...] = (
     ("report", "run", "bases/other", "--out", "out", "--json"),
     ("transfer", "--trust", "run", "--to", "tinynet:make", "--device", "cpu", "--json"),
     ("transfer", "--trust", "run", "--to", "tinynet:make", "--device", "cpu", "--out", "out", "--quiet"),
+    ("export", "run", "--as", "npz", "--min-confidence", "0", "--out", "out/x", "--json"),
+    ("export", "run", "--as", "hf", "--min-confidence", "0", "--out", "out/x", "--json"),
     ("repeat", "--trust", "run", "--json", "--out", "out"),
     ("diversity", "--trust", "run", "bases/other", "--no-map", "--device", "cpu", "--json"),
     ("resume", "--trust", "run", "--json"),
     ("resume", "--trust", "run", "--generations", "5", "--json"),
 )
 EVOLVED = ("cppn", "other", "neat", "direct")
-OF_ANY = ("report", "transfer", "resume")
+OF_ANY = ("report", "transfer", "resume", "export")
 """Commands that read folders of every kind; the others refuse what `evolve` did not make."""
 
 
