@@ -33,6 +33,7 @@ from neatfool.cli import (
 )
 from neatfool.cli.output import OutputError, checked_output, only_results, print_error
 from neatfool.errors import JudgeError, NeatfoolError
+from neatfool.shared.progress import StopRequestedError
 
 app = Typer(
     name="neatfool",
@@ -95,7 +96,7 @@ def run(arguments: list[str]) -> int:
         if message:
             print_error(message)
         return EXIT_FAILED if isinstance(error, JudgeError) else EXIT_USAGE
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, StopRequestedError):
         print("Interrupted.", file=sys.stderr)
         return EXIT_INTERRUPTED
     except OutputError as error:

@@ -35,23 +35,19 @@ def command(
 ) -> None:
     """Write the fooling images of runs as a data set to train with, with a data card."""
     from neatfool.experiments.export import export
-    from neatfool.runs import StopRequestedError
 
-    try:
-        with graceful_interrupt("Stopping; nothing is kept.") as interrupted, show_progress(quiet=quiet) as progress:
-            result = export(
-                runs,
-                out,
-                form=form,
-                label=label,
-                validation=validation,
-                min_confidence=min_confidence,
-                seed=seed,
-                progress=progress,
-                stop=interrupted,
-            )
-    except StopRequestedError as error:
-        raise KeyboardInterrupt from error
+    with graceful_interrupt("Stopping; nothing is kept.") as interrupted, show_progress(quiet=quiet) as progress:
+        result = export(
+            runs,
+            out,
+            form=form,
+            label=label,
+            validation=validation,
+            min_confidence=min_confidence,
+            seed=seed,
+            progress=progress,
+            stop=interrupted,
+        )
     summary = result.summary()
     if json:
         print_json(summary)

@@ -6,7 +6,6 @@ from neatfool.runs.folder import RunFolder, default_path, setting_name
 from neatfool.runs.identity import check_same, check_trust, describe, load_model
 from neatfool.runs.job import (
     Job,
-    StopRequestedError,
     begin_folder,
     check_command,
     continue_folder,
@@ -18,6 +17,7 @@ from neatfool.runs.job import (
 )
 from neatfool.runs.manifest import COMMAND_LINE_LIMIT, SCHEMA_VERSION, Manifest
 from neatfool.runs.trust import is_own, names_code
+from neatfool.shared.progress import StopRequestedError
 
 __all__ = [
     "COMMAND_LINE_LIMIT",

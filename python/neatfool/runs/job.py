@@ -13,16 +13,12 @@ from numpy.typing import NDArray
 
 from neatfool.errors import ConfigError, JudgeError, RunError
 from neatfool.runs.folder import FAILED_BATCH, RunFolder
-from neatfool.shared.progress import OnProgress, Progress, Stop, never, silent
+from neatfool.shared.progress import OnProgress, Progress, Stop, StopRequestedError, never, silent
 from neatfool.shared.settings import Settings, check_settings
 
 CHECKPOINT_SECONDS = 60.0
 
 S = TypeVar("S", bound=Settings)
-
-
-class StopRequestedError(Exception):
-    """Ends a step in the middle. Nothing of that step is kept; it is done again when the job is resumed."""
 
 
 class Job(Protocol):

@@ -33,6 +33,10 @@ Stop = Callable[[], bool]
 """Asked often; True ends a job at the next point from which it can be resumed."""
 
 
+class StopRequestedError(Exception):
+    """Ends a step of a job in the middle. Nothing of that step is kept; it is done again when the job is resumed."""
+
+
 def silent(progress: Progress) -> None:
     """Tells nobody."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,12 +140,11 @@ def _read_measured(folder: RunFolder) -> Measured:
 
 
 def _labels(folders: Sequence[RunFolder]) -> list[str]:
-    """The models' names, with the names of the folders or their paths where that is what tells them apart."""
+    """The models' names; of those that share one, with the names of the folders, or with the paths, which differ always."""
     models = [folder.manifest.model for folder in folders]
-    for labels in (
-        models,
-        [f"{model} ({folder.path.resolve().name})" for model, folder in zip(models, folders, strict=True)],
-    ):
-        if len(set(labels)) == len(labels):
-            return labels
+    names = [folder.path.resolve().name for folder in folders]
+    shared = Counter(models)
+    labels = [model if shared[model] == 1 else f"{model} ({name})" for model, name in zip(models, names, strict=True)]
+    if len(set(labels)) == len(labels):
+        return labels
     return [f"{model} ({folder.path})" for model, folder in zip(models, folders, strict=True)]
