@@ -15,7 +15,7 @@ from torch.nn.functional import pad
 from neatfool.classifiers import Classifier
 from neatfool.classifiers.layers import last_layer
 from neatfool.errors import ConfigError, DataError
-from neatfool.runs.job import StopRequestedError
+from neatfool.runs import StopRequestedError
 from neatfool.shared.progress import OnProgress, Progress, Stop, never, silent
 
 REJECTED_REAL = 0.01

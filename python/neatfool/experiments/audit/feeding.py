@@ -15,7 +15,7 @@ from neatfool.classifiers import Classifier
 from neatfool.errors import ConfigError, DataError, ModelError
 from neatfool.experiments.audit.orders import ClassOrder, class_orders, fitted_order
 from neatfool.experiments.audit.ways import Way, double_ways, single_ways
-from neatfool.runs.job import StopRequestedError
+from neatfool.runs import StopRequestedError
 from neatfool.shared.progress import OnProgress, Progress, Stop, never, silent
 from neatfool.shared.text import percent
 
