@@ -3,6 +3,7 @@ import io
 import json
 import logging
 import re
+from contextlib import nullcontext
 from html import unescape
 from pathlib import Path
 
@@ -366,3 +367,10 @@ def test_real_networks_fool_each_other(shared):
     np.testing.assert_array_equal(result.confidence[0], run.archive.confidence)
     assert result.figures(0)["agreement"] == 1
     assert result.figures(1)["mean_confidence"] < 0.3
+
+
+def test_interrupted_it_says_so_and_ends_with_130(tmp_path, capsys, monkeypatch):
+    evolve(tmp_path / "run")
+    monkeypatch.setattr("neatfool.cli.transfer.graceful_interrupt", lambda message: nullcontext(lambda: True))
+    assert cli(["transfer", str(tmp_path / "run"), "--to", "quadrants:classifier", "--quiet"]) == 130
+    assert capsys.readouterr().err == "Interrupted.\n"

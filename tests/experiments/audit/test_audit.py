@@ -1,16 +1,12 @@
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from digits import write_digits
 
 import neatfool as nf
 from neatfool.cli import run as cli
 from neatfool.experiments.audit.measure import MOST_IMAGES
-
-sys.path.append(str(Path(__file__).parents[1]))
-from digits import write_digits
 
 CONTRACT = {"model", "protocol", "score", "score_low", "score_high", "attacks", "detectors", "accuracy", "ece"}
 

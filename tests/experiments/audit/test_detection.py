@@ -14,7 +14,7 @@ from torch import nn
 import neatfool as nf
 from neatfool.data import batches, open_dataset
 from neatfool.experiments.audit.detection import Detection, DetectorResult, measure_detectors
-from neatfool.runs.job import StopRequestedError
+from neatfool.runs import StopRequestedError
 from neatfool.shared.progress import Progress
 
 NAMES = ["max softmax", "max softmax (T)", "entropy", "entropy (T)", "max logit", "energy", "energy (T)", "ODIN", "KNN"]

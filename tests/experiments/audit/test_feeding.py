@@ -11,7 +11,7 @@ from torch import nn
 import neatfool as nf
 from neatfool.data import batches, open_dataset
 from neatfool.experiments.audit.feeding import Feeding, FeedingTrial, examine_feeding
-from neatfool.runs.job import StopRequestedError
+from neatfool.runs import StopRequestedError
 from neatfool.shared.progress import Progress
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
