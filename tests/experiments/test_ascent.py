@@ -533,7 +533,7 @@ class TestCommandLine:
         printed = capsys.readouterr()
         assert "1 of 1 finished" in printed.out
         assert "report.html" in printed.out
-        assert "climbing: image 1/1" in printed.err
+        assert "climbing: 1 of 1 images" in printed.err
 
 
 class TestRealNetworks:
