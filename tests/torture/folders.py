@@ -58,6 +58,7 @@ BASES: dict[str, tuple[str, ...]] = {
         "retrain", "--data", "data", "--rounds", "1", *_MODEL, "--images-per-class", "2", "--generations", "2", "--batch", "8",
         "--epochs", "1",
     ),
+    "audit": ("audit", *_MODEL, "--data", "data", "--budget", "10", "--seeds", "2"),
     "hypothesis": ("hypothesis", "--generations", "2", "--batch", "8", "--data", "digits"),
     "reproduce": ("reproduce", "mnist", "--scale", "smoke", "--rows", "1", "--data", "digits"),
 }  # fmt: skip
@@ -76,11 +77,13 @@ READERS: tuple[tuple[str, ...], ...] = (
     ("export", "run", "--as", "hf", "--min-confidence", "0", "--out", "out/x", "--json"),
     ("repeat", "--trust", "run", "--json", "--out", "out"),
     ("diversity", "--trust", "run", "bases/other", "--no-map", "--device", "cpu", "--json"),
+    ("audit", "--compare", "run", "bases/audit", "--out", "out", "--json"),
+    ("audit", "--before", "bases/audit", "--after", "run", "--out", "out", "--json"),
     ("resume", "--trust", "run", "--json"),
     ("resume", "--trust", "run", "--generations", "5", "--json"),
 )
 EVOLVED = ("cppn", "other", "neat", "direct")
-OF_ANY = ("report", "transfer", "resume", "export")
+OF_ANY = ("report", "transfer", "resume", "export", "audit")
 """Commands that read folders of every kind; the others refuse what `evolve` did not make."""
 
 
