@@ -1,4 +1,4 @@
-"""The attacks of an audit, each with a fixed number of passes through the network for every class.
+"""The attacks of an audit: each is to find images of ten different classes, with a fixed number of passes for each.
 
 A pass is one image on its way through the network. The way back to the image counts as another one: it takes about as many
 operations, since the gradients of the weights are not needed.
@@ -24,21 +24,24 @@ from neatfool.search import Evaluator, Profile, Search
 from neatfool.shared.progress import OnProgress, Progress, Stop
 
 _CHILDREN = 4
-"""Of each class in a generation: few, so that a small budget has many generations."""
+"""Of each of T classes in a generation: few, so that a small budget has many generations."""
 
 _NO_ATTACK = (FOOLING_CLASS, REJECTED)
 """Who takes an image for one of these is not fooled."""
 
 _WAYS = 2
+_NEVER = np.iinfo(np.int64).max
 SHOWN = 5
 """Most likely classes of an image that are kept."""
 
 
 @dataclass(frozen=True)
 class Attack:
-    """What one attack came to with one seed; arrays have an entry for each of the T classes attacked.
+    """What one attack came to with one seed; arrays have an entry for each of T classes.
 
     Attributes:
+        classes: the classes, ascending, int64 (T,): those drawn, or, of evolution, those that fell first, and then those of
+            which the classifier is surest.
         passes: passes spent on each class when the classifier was first fooled into it, int64 (T,); 0 for never.
         confidence: in the class, of the best image, float32 (T,).
         images: the best images, uint8 (T, C, H, W).
@@ -47,6 +50,7 @@ class Attack:
         spent: passes of all classes together, an int64 of no dimensions.
     """
 
+    classes: NDArray[np.int64]
     passes: NDArray[np.int64]
     confidence: NDArray[np.float32]
     images: NDArray[np.uint8]
@@ -60,13 +64,13 @@ def attacks_on(classifier: Classifier) -> tuple[str, ...]:
     return ATTACKS if _has_gradient(classifier) else tuple(name for name in ATTACKS if name != "gradient")
 
 
-def attacked_classes(class_names: Sequence[str], seeds: int) -> NDArray[np.int64]:
-    """The classes that each seed attacks, int64 (seeds, T), drawn the same way for all classifiers of as many classes.
+def drawn_classes(class_names: Sequence[str], seeds: int) -> NDArray[np.int64]:
+    """The classes that gradient ascent climbs for with each seed, int64 (seeds, T), the same for all classifiers of as many.
 
     Raises:
         ConfigError: there is none.
     """
-    attackable = np.array([index for index, name in enumerate(class_names) if name not in _NO_ATTACK], np.int64)
+    attackable = _attackable(class_names)
     if not len(attackable):
         raise ConfigError("The classifier has no class that an image could be mistaken for.")
     order = np.random.default_rng(0).permutation(attackable)
@@ -76,23 +80,30 @@ def attacked_classes(class_names: Sequence[str], seeds: int) -> NDArray[np.int64
     return np.sort(order[drawn], axis=1)
 
 
+def _attackable(class_names: Sequence[str]) -> NDArray[np.int64]:
+    return np.array([index for index, name in enumerate(class_names) if name not in _NO_ATTACK], np.int64)
+
+
 def attack(
     name: str,
     classifier: Classifier,
-    classes: NDArray[np.int64],
+    drawn: NDArray[np.int64],
     *,
     budget: int,
     seed: int,
     progress: OnProgress,
     stop: Stop,
 ) -> Attack:
-    """Does one of `attacks_on` with one seed.
+    """Does one of `attacks_on` with one seed: looks for images of T different classes.
+
+    Evolution is free to find any classes, since an image that is bred for one is often found to be of another (paper section
+    4.1); gradient ascent climbs for those drawn.
 
     Args:
         name: which.
         classifier: what is attacked.
-        classes: the T classes.
-        budget: passes for each.
+        drawn: T classes.
+        budget: passes for each of T classes; evolution has them for all classes together.
         seed: the same seed gives the same images.
         progress: told how many of the passes, of all classes together, are done.
         stop: asked often.
@@ -102,55 +113,57 @@ def attack(
         StopRequestedError: `stop` said so; nothing is kept.
     """
     does = _climb if name == "gradient" else _evolve
-    return does(name, classifier, classes, budget, seed, progress, stop)
+    return does(name, classifier, drawn, budget, seed, progress, stop)
 
 
 def _evolve(
     name: str,
     classifier: Classifier,
-    classes: NDArray[np.int64],
+    drawn: NDArray[np.int64],
     budget: int,
     seed: int,
     progress: OnProgress,
     stop: Stop,
 ) -> Attack:
+    cells, count = _attackable(classifier.class_names), len(drawn)
     search = Search(
         classifier.image_shape,
         classifier.class_names,
-        cells=classes.tolist(),
+        cells=cells.tolist(),
         encoding=ENCODINGS.parse(name),
-        batch=_CHILDREN * len(classes),
+        batch=_CHILDREN * count,
         seed=seed,
     )
-    total = budget * len(classes)
-    passes = np.zeros(len(classes), np.int64)
+    total = budget * count
+    fell = np.full(len(cells), _NEVER)
     evaluator = Evaluator(classifier, Profile())
     try:
         while search.evaluations < total:
             if stop():
                 raise StopRequestedError
             scores = evaluator(search.ask_genomes())
-            fooled = scores[: total - search.evaluations, classes] >= FOOLED
-            new = fooled.any(0) & (passes == 0)
-            spent = search.evaluations + 1 + fooled.argmax(0)
-            passes[new] = -(-spent[new] // len(classes))
+            fooled = scores[: total - search.evaluations, cells] >= FOOLED
+            new = fooled.any(0) & (fell == _NEVER)
+            fell[new] = (search.evaluations + 1 + fooled.argmax(0))[new]
             search.tell(scores)
             progress(Progress(task=name, unit="passes", done=min(search.evaluations, total), total=total))
     finally:
         evaluator.close()
-    return _judged(classifier, classes, passes, search.archive.pixels(), spent=search.evaluations)
+    first = np.sort(np.lexsort((-search.archive.confidence, fell))[:count])
+    passes = np.where(fell[first] == _NEVER, 0, -(-fell[first] // count))
+    return _judged(classifier, cells[first], passes, search.archive.pixels()[first], spent=search.evaluations)
 
 
 def _climb(
     name: str,
     classifier: Classifier,
-    classes: NDArray[np.int64],
+    drawn: NDArray[np.int64],
     budget: int,
     seed: int,
     progress: OnProgress,
     stop: Stop,
 ) -> Attack:
-    total = budget * len(classes)
+    total = budget * len(drawn)
 
     def told(now: Progress) -> None:
         spent = _WAYS * int(now.metrics["evaluations"])
@@ -158,12 +171,12 @@ def _climb(
 
     # The last look at an image is a pass both ways, too.
     settings = AscentSettings(steps=budget // _WAYS - 1)
-    result = ascend(classifier, classes=classes.tolist(), settings=settings, seed=seed, progress=told, stop=stop)
+    result = ascend(classifier, classes=drawn.tolist(), settings=settings, seed=seed, progress=told, stop=stop)
     if not result.done:
         raise StopRequestedError
     steps = result.threshold_steps[:, THRESHOLDS.index(FOOLED)]
     passes = np.where(steps >= 0, _WAYS * (steps + 1), 0)
-    return _judged(classifier, classes, passes, result.images, spent=_WAYS * result.evaluations)
+    return _judged(classifier, drawn, passes, result.images, spent=_WAYS * result.evaluations)
 
 
 def _judged(
@@ -177,6 +190,7 @@ def _judged(
     scores = classifier.confidences(images)
     top = np.argsort(-scores, axis=1, kind="stable")[:, :SHOWN]
     return Attack(
+        classes=classes,
         passes=passes.astype(np.int64),
         confidence=scores[np.arange(len(classes)), classes],
         images=images,

@@ -16,15 +16,12 @@ from neatfool.experiments.audit.figure import ATTACK_COLOURS, ATTACK_NAMES, BEFO
 from neatfool.experiments.audit.images import shared_classes
 from neatfool.experiments.audit.reading import AuditRecord, read_audits
 from neatfool.experiments.audit.result import Audit
-from neatfool.experiments.audit.score import Score, ease
+from neatfool.experiments.audit.score import Score, ease, resampled
 from neatfool.figures.output import inline_svg
 from neatfool.figures.page import write_html
 from neatfool.runs import RunFolder
 from neatfool.shared.files import make_folder, write_json
 from neatfool.shared.text import percent
-
-_RESAMPLES = 10_000
-_LEVELS = (0.025, 0.975)
 
 
 @dataclass(frozen=True)
@@ -53,9 +50,8 @@ class Difference:
         old, new = _easy(self.before.audit), _easy(self.after.audit)
         random = np.random.default_rng(0)
         same = self.paired
-        means = _resampled(new - old, random) if same else _resampled(new, random) - _resampled(old, random)
-        low, high = np.quantile(means, _LEVELS)
-        return Score(100 * float(new.mean() - old.mean()), 100 * float(low), 100 * float(high))
+        means = resampled(new - old, random) if same else resampled(new, random) - resampled(old, random)
+        return Score.of(new.mean() - old.mean(), means)
 
     @property
     def verdict(self) -> str:
@@ -158,22 +154,13 @@ def before_and_after(before: RunFolder | Path | str, after: RunFolder | Path | s
 
 
 def _attacked(audit: Audit) -> list[list[tuple[int, str]]]:
-    return [[(index, audit.class_names[index]) for index in classes] for classes in audit.classes.tolist()]
+    seeds = [classes for attack in audit.attacks for classes in attack.classes.tolist()]
+    return [[(index, audit.class_names[index]) for index in classes] for classes in seeds]
 
 
 def _easy(audit: Audit) -> NDArray[np.float64]:
-    """The mean ease over attacks, float64 (seeds, classes)."""
-    easy: NDArray[np.float64] = ease(audit.passes, audit.config.budget).mean(axis=0)
-    return easy
-
-
-def _resampled(values: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
-    """Means of bootstrap samples over seeds, and over the classes of each, float64 (samples,)."""
-    seeds, classes = values.shape
-    drawn_seeds = random.integers(seeds, size=(_RESAMPLES, seeds, 1))
-    drawn_classes = random.integers(classes, size=(_RESAMPLES, seeds, classes))
-    means: NDArray[np.float64] = values[drawn_seeds, drawn_classes].mean(axis=(1, 2))
-    return means
+    """How easily each class fell, float64 (attacks, seeds, classes)."""
+    return ease(audit.passes, audit.config.budget)
 
 
 def _detectors(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[dict[str, Any]]:

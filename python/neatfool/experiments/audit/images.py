@@ -49,7 +49,7 @@ def _best_images(audit: Audit) -> dict[tuple[int, str], tuple[float, Pixels]]:
     """The surest image of each class attacked, over attacks and seeds, with its confidence."""
     best: dict[tuple[int, str], tuple[float, Pixels]] = {}
     for attack in audit.attacks:
-        for seed, classes in enumerate(audit.classes.tolist()):
+        for seed, classes in enumerate(attack.classes.tolist()):
             for column, index in enumerate(classes):
                 key, confidence = (index, audit.class_names[index]), float(attack.confidence[seed, column])
                 if key not in best or confidence > best[key][0]:

@@ -97,7 +97,7 @@ def _facts(audit: Audit) -> dict[str, object]:
     facts: dict[str, object] = {
         "protocol": audit.protocol,
         "budget": audit.config.budget,
-        "seeds": len(audit.classes),
+        "seeds": audit.seeds_done,
         "score": score.value,
         "score_low": score.low,
         "score_high": score.high,

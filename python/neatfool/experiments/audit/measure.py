@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from neatfool.classifiers import Classifier
 from neatfool.data import labels_of, open_dataset, read_images
 from neatfool.errors import DataError, RunError
-from neatfool.experiments.audit.attacks import Attack, attack, attacked_classes, attacks_on
+from neatfool.experiments.audit.attacks import Attack, attack, attacks_on, drawn_classes
 from neatfool.experiments.audit.detection import FEWEST_REAL, Detection, measure_detectors, require_detectors
 from neatfool.experiments.audit.feeding import Feeding, examine_feeding
 from neatfool.experiments.audit.result import AttackResult, Audit
@@ -135,7 +135,7 @@ class _Audit:
         self.config = config
         self.classifier = classifier
         self.names = attacks_on(classifier)
-        self.classes = attacked_classes(classifier.class_names, config.seeds)
+        self.drawn = drawn_classes(classifier.class_names, config.seeds)
         self.attacks: list[Attack] = []
         self._images, self._labels = _real_images(config, classifier)
         self._feeding: Feeding | None = None
@@ -164,13 +164,12 @@ class _Audit:
         elif len(self.attacks) < self.config.seeds * len(self.names):
             seed, which = divmod(len(self.attacks), len(self.names))
             name = self.names[which]
-            classes = self.classes[seed]
             made = attack(
-                name, self.classifier, classes, budget=self.config.budget, seed=seed, progress=told, stop=stop
+                name, self.classifier, self.drawn[seed], budget=self.config.budget, seed=seed, progress=told, stop=stop
             )
             self.attacks.append(made)
             if self.folder:
-                pictures = dict(zip(classes.tolist(), made.images, strict=True))
+                pictures = dict(zip(made.classes.tolist(), made.images, strict=True))
                 self.folder.write_images(pictures, label=f"{name}.{seed}", sync=True)
         else:
             fooling = {one.name: one.fooling for one in self._results() if len(one.fooling)}
@@ -190,7 +189,7 @@ class _Audit:
         return Progress(task="auditing", unit="passes", done=total if self._complete else done, total=total)
 
     def _attack_passes(self) -> int:
-        return self.config.budget * int(self.classes.shape[1])
+        return self.config.budget * int(self.drawn.shape[1])
 
     def _passes_of_part(self) -> int:
         if len(self._images) and self._feeding is None:
@@ -208,13 +207,11 @@ class _Audit:
 
     def result(self) -> Audit:
         """What came out, of the seeds that are done."""
-        done = len(self.attacks) // len(self.names)
         labels, places = np.unique(self._labels, return_index=True)
         return Audit(
             config=self.config,
             model=self.classifier.name,
             class_names=tuple(self.classifier.class_names),
-            classes=self.classes[:done],
             attacks=self._results(),
             feeding=self._feeding,
             detection=self._detection,

@@ -35,7 +35,7 @@ def write_audit(audit: Audit, out: Path) -> None:
     Raises:
         RunError: the audit was interrupted before its first seed was done, or a file cannot be written.
     """
-    if not len(audit.classes):
+    if not audit.seeds_done:
         raise RunError("The audit was interrupted before its first seed was done; go on with `neatfool resume`.")
     make_folder(out)
     write_json(out / "audit.json", audit.summary())
@@ -50,7 +50,7 @@ def write_audit(audit: Audit, out: Path) -> None:
         attempts=audit.passes.size,
         fooled=int((audit.passes > 0).sum()),
         asked_seeds=audit.config.seeds,
-        per_seed=audit.classes.shape[1],
+        per_seed=audit.passes.shape[2],
         names=ATTACK_NAMES,
         scale=inline_svg(draw_scale(audit.score, audit.seed_scores), _title(audit)),
         curves=inline_svg(curves, _CURVES),
@@ -81,7 +81,7 @@ def meaning(audit: Audit) -> str:
     )
 
 
-def best_of_classes(audit: Audit, attack: AttackResult) -> list[tuple[int, int]]:
+def best_of_classes(attack: AttackResult) -> list[tuple[int, int]]:
     """For each class attacked the place (seed, column) of its best image: what fooled first, else what came closest.
 
     Returns:
@@ -93,7 +93,7 @@ def best_of_classes(audit: Audit, attack: AttackResult) -> list[tuple[int, int]]
     chosen: dict[int, tuple[int, int]] = {}
     for place in order.tolist():
         seed, column = divmod(place, attack.passes.shape[1])
-        chosen.setdefault(int(audit.classes[seed, column]), (seed, column))
+        chosen.setdefault(int(attack.classes[seed, column]), (seed, column))
     return list(chosen.values())
 
 
@@ -111,8 +111,8 @@ def _caption(attack: AttackResult) -> str:
 
 def _tiles(audit: Audit, attack: AttackResult) -> list[dict[str, Any]]:
     tiles = []
-    for seed, column in best_of_classes(audit, attack)[:MOST_TILES]:
-        index = int(audit.classes[seed, column])
+    for seed, column in best_of_classes(attack)[:MOST_TILES]:
+        index = int(attack.classes[seed, column])
         photograph = audit.photographs.get(index)
         top = zip(attack.top_classes[seed, column], attack.top_confidence[seed, column], strict=True)
         tiles.append(
@@ -167,7 +167,7 @@ def _provenance(audit: Audit) -> dict[str, str]:
     facts = {
         "Protocol": audit.protocol,
         "Budget": f"{config.budget:,} passes of each attack, for each class",
-        "Seeds": f"{len(audit.classes)}, with {audit.classes.shape[1]} classes each",
+        "Seeds": f"{audit.seeds_done}, with {audit.passes.shape[2]} classes each",
         "Passes": f"{sum(one.spent for one in audit.attacks):,} in all",
         "Weights": config.model.weights or "its own",
         "Device": config.model.device,

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from neatfool.errors import ConfigError, RunError
-from neatfool.experiments.audit.attacks import attacked_classes
 from neatfool.experiments.audit.result import Audit
 from neatfool.experiments.audit.settings import COMMAND, AuditConfig
 from neatfool.experiments.audit.state import by_name, read_attacks
@@ -72,7 +71,7 @@ class AuditRecord:
             "weights_hash": self.folder.manifest.weights_hash,
             "protocol": audit.protocol,
             "budget": audit.config.budget,
-            "seeds": len(audit.classes),
+            "seeds": audit.seeds_done,
             "classes": len(audit.class_names),
             "score": score.value,
             "score_low": score.low,
@@ -114,7 +113,6 @@ def _read_audit(folder: RunFolder) -> Audit:
         config=config,
         model=manifest.model,
         class_names=manifest.class_names,
-        classes=attacked_classes(manifest.class_names, config.seeds),
         attacks=by_name(attacks, names, manifest.image_shape),
         feeding=None,
         detection=None,

@@ -26,6 +26,7 @@ class AttackResult:
 
     Attributes:
         name: the attack.
+        classes: the classes of each seed, int64 (K, T).
         passes: passes spent on each class when the classifier was first fooled into it, int64 (K, T); 0 for never.
         confidence: of the best image in its class, float32 (K, T).
         images: the best images, uint8 (K, T, C, H, W).
@@ -35,6 +36,7 @@ class AttackResult:
     """
 
     name: str
+    classes: NDArray[np.int64]
     passes: NDArray[np.int64]
     confidence: NDArray[np.float32]
     images: NDArray[np.uint8]
@@ -72,7 +74,6 @@ class Audit:
         config: the settings.
         model: name of the classifier.
         class_names: the names of its classes.
-        classes: the classes attacked with each seed, int64 (K, T).
         attacks: what the attacks came to.
         feeding: whether the classifier is fed right; None without real images.
         detection: what would catch the images; None without real images, or without any that fool.
@@ -85,7 +86,6 @@ class Audit:
     config: AuditConfig
     model: str
     class_names: tuple[str, ...]
-    classes: NDArray[np.int64]
     attacks: tuple[AttackResult, ...]
     feeding: Feeding | None
     detection: Detection | None
@@ -93,6 +93,11 @@ class Audit:
     complete: bool
     seconds: float
     folder: RunFolder | None
+
+    @property
+    def seeds_done(self) -> int:
+        """The number of seeds for which all attacks are done."""
+        return len(self.attacks[0].passes)
 
     @property
     def passes(self) -> NDArray[np.int64]:
@@ -106,7 +111,7 @@ class Audit:
         Raises:
             ValueError: no seed is done.
         """
-        if not len(self.classes):
+        if not self.seeds_done:
             raise ValueError("the audit was interrupted before its first seed was done; resume it.")
         return fooling_score(self.passes, self.config.budget)
 
@@ -124,7 +129,7 @@ class Audit:
 
     def summary(self) -> dict[str, Any]:
         """The numbers in one JSON-ready dictionary, as in `audit.json`."""
-        score = self.score if len(self.classes) else None
+        score = self.score if self.seeds_done else None
         feeding = None if self.feeding is None else self.feeding.summary()
         detection = None if self.detection is None else self.detection.summary()
         return {
@@ -135,7 +140,7 @@ class Audit:
             "weights": self.config.model.weights,
             "weights_hash": self.folder.manifest.weights_hash if self.folder else None,
             "budget": self.config.budget,
-            "seeds": len(self.classes),
+            "seeds": self.seeds_done,
             "classes": len(self.class_names),
             "score": score and score.value,
             "score_low": score and score.low,

@@ -18,6 +18,12 @@ class Score(NamedTuple):
     low: float
     high: float
 
+    @classmethod
+    def of(cls, mean: float, samples: NDArray[np.float64]) -> Score:
+        """A score of a mean ease, 0 to 1, and of its bootstrap samples."""
+        low, high = np.quantile(samples, _LEVELS)
+        return cls(100 * float(mean), 100 * float(low), 100 * float(high))
+
 
 def ease(passes: NDArray[np.int64], budget: int) -> NDArray[np.float64]:
     """How easily a class fell: 1 in the first pass, 0 in the last one or never, and in between evenly over their logarithm.
@@ -42,14 +48,25 @@ def fooling_score(passes: NDArray[np.int64], budget: int) -> Score:
         passes: of every attack, seed and class, int64 (attacks, seeds, classes); see `ease`.
         budget: passes there were for each.
     """
-    easy = ease(passes, budget).mean(axis=0)
-    seeds, classes = easy.shape
-    random = np.random.default_rng(0)
+    easy = ease(passes, budget)
+    return Score.of(easy.mean(), resampled(easy, np.random.default_rng(0)))
+
+
+def resampled(values: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
+    """Means of bootstrap samples over seeds, and over the classes of each attack and seed, float64 (samples,).
+
+    Args:
+        values: float64 (attacks, seeds, classes).
+        random: draws the samples.
+    """
+    attacks, seeds, classes = values.shape
+    total: NDArray[np.float64] = np.zeros(_RESAMPLES)
     drawn_seeds = random.integers(seeds, size=(_RESAMPLES, seeds, 1))
-    drawn_classes = random.integers(classes, size=(_RESAMPLES, seeds, classes))
-    means = easy[drawn_seeds, drawn_classes].mean(axis=(1, 2))
-    low, high = np.quantile(means, _LEVELS)
-    return Score(100 * float(easy.mean()), 100 * float(low), 100 * float(high))
+    for attack in values:
+        drawn_classes = random.integers(classes, size=(_RESAMPLES, seeds, classes))
+        total += attack[drawn_seeds, drawn_classes].mean(axis=(1, 2))
+    total /= attacks
+    return total
 
 
 def curve(passes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neatfool.errors import RunError
-from neatfool.experiments.audit.attacks import SHOWN, Attack, attacked_classes
+from neatfool.experiments.audit.attacks import SHOWN, Attack, drawn_classes
 from neatfool.experiments.audit.result import AttackResult
 from neatfool.experiments.audit.settings import ATTACKS, AuditConfig
 from neatfool.runs import RunFolder, expect, read_count
@@ -40,9 +40,10 @@ def read_attacks(folder: RunFolder, config: AuditConfig) -> tuple[list[Attack], 
     if not count:
         return [], names
     known = len(folder.manifest.class_names)
-    of_class = (count, attacked_classes(folder.manifest.class_names, config.seeds).shape[1])
+    of_class = (count, drawn_classes(folder.manifest.class_names, config.seeds).shape[1])
     of_top = (*of_class, min(SHOWN, known))
     checked = {
+        "classes": expect(arrays, "audit.classes", np.int64, of_class, ndim=2, within=(0, known - 1)),
         "passes": expect(arrays, "audit.passes", np.int64, of_class, ndim=2, within=(0, config.budget)),
         "confidence": expect(arrays, "audit.confidence", np.float32, of_class, ndim=2, within=(0, 1.001)),
         "images": expect(arrays, "audit.images", np.uint8, (*of_class, *folder.manifest.image_shape), ndim=5),
@@ -65,6 +66,7 @@ def by_name(
         results.append(
             AttackResult(
                 name=name,
+                classes=_stacked(own, "classes", np.int64, (0,)),
                 passes=_stacked(own, "passes", np.int64, (0,)),
                 confidence=_stacked(own, "confidence", np.float32, (0,)),
                 images=_stacked(own, "images", np.uint8, (0, *image_shape)),
