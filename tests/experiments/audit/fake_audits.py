@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neatfool.experiments.audit import Audit, AuditConfig
-from neatfool.experiments.audit.attacks import Attack, attacked_classes
+from neatfool.experiments.audit.attacks import Attack, drawn_classes
 from neatfool.experiments.audit.detection import AttackDetection, Detection, DetectorResult
 from neatfool.experiments.audit.feeding import Feeding, FeedingTrial
 from neatfool.experiments.audit.settings import ATTACKS
@@ -28,7 +28,7 @@ def attacks_of(
 ) -> list[Attack]:
     """Seed by seed, one of each name; `passes` is the same for all, or an array (attacks, seeds, classes)."""
     random = np.random.default_rng(0)
-    count = attacked_classes(class_names, seeds).shape[1]
+    count = drawn_classes(class_names, seeds).shape[1]
     fallen = np.broadcast_to(np.asarray(passes, np.int64), (len(names), seeds, count))
     shown = min(5, len(class_names))
     made = []
@@ -36,11 +36,11 @@ def attacks_of(
         for which in range(len(names)):
             own = fallen[which, seed].copy()
             confidence = np.where(own > 0, 0.995, 0.4).astype(np.float32)
-            classes = attacked_classes(class_names, seeds)[seed]
+            classes = drawn_classes(class_names, seeds)[seed]
             top = (classes[:, None] + np.arange(shown)) % len(class_names)
             sure = np.repeat(confidence[:, None], shown, axis=1) / 10.0 ** np.arange(shown)
             images = random.integers(0, 256, (count, *shape)).astype(np.uint8)
-            made.append(Attack(own, confidence, images, top, sure.astype(np.float32), np.int64(count * 10)))
+            made.append(Attack(classes, own, confidence, images, top, sure.astype(np.float32), np.int64(count * 10)))
     return made
 
 
@@ -64,7 +64,6 @@ def fake_audit(
         config=AuditConfig(model=ModelConfig(name=model), data=data, budget=budget, seeds=seeds),
         model=model,
         class_names=tuple(class_names),
-        classes=attacked_classes(class_names, seeds),
         attacks=by_name(attacks, names, shape),
         feeding=feeding,
         detection=detection,

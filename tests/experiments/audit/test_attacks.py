@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 import neatfool as nf
 from neatfool.classifiers import FOOLING_CLASS
-from neatfool.experiments.audit.attacks import attack, attacked_classes, attacks_on
+from neatfool.experiments.audit.attacks import attack, attacks_on, drawn_classes
 from neatfool.runs import StopRequestedError
 from neatfool.shared.progress import Progress, never, silent
 
@@ -48,6 +48,16 @@ def test_evolution_counts_passes_until_the_first_image_that_fools(name):
     np.testing.assert_array_equal(found.confidence, classifier.confidences(found.images)[[0, 1, 2], [0, 1, 2]])
     np.testing.assert_array_equal(found.top_classes[:2, 0], [0, 1])
     assert (np.diff(found.top_confidence, axis=1) <= 0).all()
+
+
+@pytest.mark.parametrize("name", ["cppn", "direct"])
+def test_evolution_takes_the_classes_that_fall_first_whichever_were_drawn(name):
+    classifier = bright()
+    found = attack(name, classifier, np.array([2]), budget=3 * BUDGET, seed=0, progress=silent, stop=never)
+    confidence = classifier.module(torch.cat(classifier.module.seen)[: 3 * BUDGET]).softmax(1).numpy()
+    fooled = np.argwhere(confidence >= 0.99)
+    assert found.classes.tolist() == [fooled[0, 1]]
+    assert found.passes.tolist() == [fooled[0, 0] + 1]
 
 
 def test_a_budget_that_no_whole_generation_fits_counts_what_lies_within_it():
@@ -101,17 +111,17 @@ def test_without_a_gradient_there_is_no_ascent():
     assert attacks_on(nf.Classifier(Counts(), input_size=4, channels=1, device="cpu")) == ("cppn", "direct")
 
 
-def test_seeds_attack_ten_classes_each_and_other_ones_while_there_are_enough():
-    drawn = attacked_classes([str(index) for index in range(1000)], 3)
+def test_seeds_climb_for_ten_classes_each_and_other_ones_while_there_are_enough():
+    drawn = drawn_classes([str(index) for index in range(1000)], 3)
     assert drawn.shape == (3, 10)
     assert len(np.unique(drawn)) == 30
-    np.testing.assert_array_equal(drawn, attacked_classes([f"class {index}" for index in range(1000)], 3))
-    few = attacked_classes([str(index) for index in range(12)], 2)
+    np.testing.assert_array_equal(drawn, drawn_classes([f"class {index}" for index in range(1000)], 3))
+    few = drawn_classes([str(index) for index in range(12)], 2)
     assert all(len(np.unique(row)) == 10 for row in few)
-    np.testing.assert_array_equal(attacked_classes(["a", "b"], 2), [[0, 1], [0, 1]])
+    np.testing.assert_array_equal(drawn_classes(["a", "b"], 2), [[0, 1], [0, 1]])
 
 
 def test_what_stands_for_a_fooling_image_is_not_attacked():
-    assert attacked_classes(["a", FOOLING_CLASS, "b", "rejected"], 1).tolist() == [[0, 2]]
+    assert drawn_classes(["a", FOOLING_CLASS, "b", "rejected"], 1).tolist() == [[0, 2]]
     with pytest.raises(nf.ConfigError, match="no class"):
-        attacked_classes([FOOLING_CLASS], 1)
+        drawn_classes([FOOLING_CLASS], 1)

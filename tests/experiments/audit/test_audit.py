@@ -45,7 +45,7 @@ def test_the_images_are_those_that_the_classifier_was_judged_by(tmp_path):
     classifier = nf.load_classifier("lenet-mnist")
     for one in result.attacks:
         scores = classifier.confidences(one.images.reshape(-1, 1, 28, 28))
-        np.testing.assert_array_equal(scores[np.arange(20), result.classes.ravel()], one.confidence.ravel())
+        np.testing.assert_array_equal(scores[np.arange(20), one.classes.ravel()], one.confidence.ravel())
     stored = result.folder.image(3, "gradient.1")
     np.testing.assert_array_equal(stored, result.attacks[2].images[1, 3, 0])
 

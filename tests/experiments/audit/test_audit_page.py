@@ -13,6 +13,8 @@ import neatfool as nf
 from neatfool.experiments.audit import Audit
 from neatfool.experiments.audit.figure import best_detectors
 from neatfool.experiments.audit.page import DOCS, best_of_classes, meaning, write_audit
+from neatfool.experiments.audit.settings import ATTACKS
+from neatfool.experiments.audit.state import by_name
 from neatfool.runs import RunFolder
 from neatfool.shared.files import parse_json
 
@@ -114,9 +116,9 @@ def test_each_class_has_one_image_and_those_that_fell_first_lead(tmp_path: Path)
     passes = np.zeros((3, 2, 10), np.int64)
     passes[0, 0, 3], passes[0, 1, 3], passes[0, 1, 7] = 50, 20, 30
     audit = fake_audit(passes=passes)
-    places = best_of_classes(audit, audit.attacks[0])
+    places = best_of_classes(audit.attacks[0])
     assert places[:2] == [(1, 3), (1, 7)]
-    assert sorted(int(audit.classes[place]) for place in places) == list(range(10))
+    assert sorted(int(audit.attacks[0].classes[place]) for place in places) == list(range(10))
     page = page_of(audit, tmp_path)
     assert "#3 · fell after 20 passes" in page.text
     assert "#0 · never fell: 40" in page.text
@@ -140,7 +142,7 @@ def test_the_plain_words_repeat_the_score() -> None:
 
 def test_an_audit_without_a_seed_has_no_page(tmp_path: Path) -> None:
     with pytest.raises(nf.RunError, match="before its first seed"):
-        write_audit(replace(fake_audit(), classes=np.empty((0, 10), np.int64)), tmp_path)
+        write_audit(replace(fake_audit(), attacks=by_name([], ATTACKS, (1, 8, 8))), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
