@@ -25,9 +25,9 @@ class Bright(nn.Module):
         return torch.stack([z, -z, torch.full_like(z, -50)], 1)
 
 
-def bright() -> nf.Classifier:
+def bright(*, chunk: int = 3) -> nf.Classifier:
     network = nf.Classifier(
-        Bright(), input_size=6, channels=1, class_names=["light", "dark", "none"], device="cpu", chunk=3
+        Bright(), input_size=6, channels=1, class_names=["light", "dark", "none"], device="cpu", chunk=chunk
     )
     network.module.seen.clear()
     return network
@@ -52,7 +52,7 @@ def test_evolution_counts_passes_until_the_first_image_that_fools(name):
 
 @pytest.mark.parametrize("name", ["cppn", "direct"])
 def test_evolution_takes_the_classes_that_fall_first_whichever_were_drawn(name):
-    classifier = bright()
+    classifier = bright(chunk=1)
     found = attack(name, classifier, np.array([2]), budget=3 * BUDGET, seed=0, progress=silent, stop=never)
     confidence = classifier.module(torch.cat(classifier.module.seen)[: 3 * BUDGET]).softmax(1).numpy()
     fooled = np.argwhere(confidence >= 0.99)
