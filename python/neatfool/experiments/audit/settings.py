@@ -14,7 +14,7 @@ PROTOCOL = "neatfool-audit-1"
 
 ATTACKS = ("cppn", "direct", "gradient")
 CLASSES = 10
-"""Classes attacked with each seed, or all where there are fewer; the same number for every classifier."""
+"""Different classes that each attack is to find images of, or all where there are fewer; as many for every classifier."""
 
 FOOLED = 0.99
 """Confidence from which on a classifier is taken to be fooled. Over a half, it makes the class the most likely one, too."""
