@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from neatfool import load_classifier
-from neatfool.experiments.audit.attacks import attack, attacked_classes, attacks_on
+from neatfool.experiments.audit.attacks import attack, drawn_classes, attacks_on
 from neatfool.experiments.audit.score import fooling_score
 from neatfool.shared.progress import never, silent
 
@@ -43,8 +43,8 @@ def main() -> None:
     whole = load_classifier(arguments.model, weights=arguments.weights)
     for count in arguments.classes:
         passes = []
-        for seed, attacked in enumerate(attacked_classes(whole.class_names, arguments.seeds)):
-            # The classes attacked are the same for every count; the others are drawn.
+        for seed, attacked in enumerate(drawn_classes(whole.class_names, arguments.seeds)):
+            # The classes to climb for are the same for every count; the others are drawn.
             others = np.setdiff1d(
                 np.random.default_rng(seed).permutation(whole.n_classes), attacked, assume_unique=True
             )
