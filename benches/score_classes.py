@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from neatfool import load_classifier
-from neatfool.experiments.audit.attacks import attack, drawn_classes, attacks_on
+from neatfool.experiments.audit.attacks import attack, attacks_on, drawn_classes
 from neatfool.experiments.audit.score import fooling_score
 from neatfool.shared.progress import never, silent
 
