@@ -55,6 +55,7 @@ def test_stopped_and_resumed_it_comes_to_the_same(tmp_path, events):
     whole, _ = audited(tmp_path / "whole")
     stopped, _ = audited(tmp_path / "stopped", stop_after=events)
     assert not stopped.complete
+    assert "lenet-mnist" in stopped._repr_html_()
     resumed = nf.resume(tmp_path / "stopped")
     assert resumed.complete
     assert summary_of(resumed) == summary_of(whole)

@@ -96,8 +96,8 @@ def attack(
 ) -> Attack:
     """Does one of `attacks_on` with one seed: looks for images of T different classes.
 
-    Evolution is free to find any classes, since an image that is bred for one is often found to be of another (paper section
-    4.1); gradient ascent climbs for those drawn.
+    Evolution is free to find any classes, so that a score does not hang on how many there are; gradient ascent climbs for
+    those drawn.
 
     Args:
         name: which.

@@ -169,6 +169,8 @@ class Audit:
         write_audit(self, self.folder.path)
 
     def _repr_html_(self) -> str:
+        if not self.seeds_done:
+            return f"<p>{escape(self.model)}: no seed of the audit is done yet</p>"
         score = self.score
         return (
             f"<p>{escape(self.model)}: fooling score <b>{score.value:.0f}</b> "
