@@ -6,7 +6,7 @@ operations, since the gradients of the weights are not needed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from neatfool.classifiers import FOOLING_CLASS, Classifier
-from neatfool.encodings import ENCODINGS
+from neatfool.encodings import ENCODINGS, Encoding
 from neatfool.errors import ConfigError, JudgeError, ModelError
 from neatfool.experiments.ascent import THRESHOLDS, AscentSettings, ascend
 from neatfool.experiments.audit.settings import ATTACKS, CLASSES, FOOLED
@@ -112,29 +112,34 @@ def attack(
         JudgeError: the classifier failed.
         StopRequestedError: `stop` said so; nothing is kept.
     """
-    does = _climb if name == "gradient" else _evolve
-    return does(name, classifier, drawn, budget, seed, progress, stop)
+    total = budget * len(drawn)
+
+    def spent(passes: int) -> None:
+        progress(Progress(task=name, unit="passes", done=min(passes, total), total=total))
+
+    if name == "gradient":
+        return _climb(classifier, drawn, budget, seed, spent, stop)
+    return _evolve(classifier, ENCODINGS.parse(name), len(drawn), total, seed, spent, stop)
 
 
 def _evolve(
-    name: str,
     classifier: Classifier,
-    drawn: NDArray[np.int64],
-    budget: int,
+    encoding: Encoding,
+    count: int,
+    total: int,
     seed: int,
-    progress: OnProgress,
+    spent: Callable[[int], None],
     stop: Stop,
 ) -> Attack:
-    cells, count = _attackable(classifier.class_names), len(drawn)
+    cells = _attackable(classifier.class_names)
     search = Search(
         classifier.image_shape,
         classifier.class_names,
         cells=cells.tolist(),
-        encoding=ENCODINGS.parse(name),
+        encoding=encoding,
         batch=_CHILDREN * count,
         seed=seed,
     )
-    total = budget * count
     fell = np.full(len(cells), _NEVER)
     evaluator = Evaluator(classifier, Profile())
     try:
@@ -146,7 +151,7 @@ def _evolve(
             new = fooled.any(0) & (fell == _NEVER)
             fell[new] = (search.evaluations + 1 + fooled.argmax(0))[new]
             search.tell(scores)
-            progress(Progress(task=name, unit="passes", done=min(search.evaluations, total), total=total))
+            spent(search.evaluations)
     finally:
         evaluator.close()
     first = np.sort(np.lexsort((-search.archive.confidence, fell))[:count])
@@ -155,19 +160,10 @@ def _evolve(
 
 
 def _climb(
-    name: str,
-    classifier: Classifier,
-    drawn: NDArray[np.int64],
-    budget: int,
-    seed: int,
-    progress: OnProgress,
-    stop: Stop,
+    classifier: Classifier, drawn: NDArray[np.int64], budget: int, seed: int, spent: Callable[[int], None], stop: Stop
 ) -> Attack:
-    total = budget * len(drawn)
-
     def told(now: Progress) -> None:
-        spent = _WAYS * int(now.metrics["evaluations"])
-        progress(Progress(task=name, unit="passes", done=min(spent, total), total=total))
+        spent(_WAYS * int(now.metrics["evaluations"]))
 
     # The last look at an image is a pass both ways, too.
     settings = AscentSettings(steps=budget // _WAYS - 1)
