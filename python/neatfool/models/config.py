@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 
 from neatfool.classifiers import Backend, Classifier, Precision
-from neatfool.models.loading import load_classifier
+from neatfool.models.loading import as_classifier, load_classifier
 from neatfool.models.naming import resolve_name
 from neatfool.shared.settings import Settings
 
@@ -38,6 +38,18 @@ class ModelConfig(Settings):
             precision=self.precision,
             labels=self.labels,
         )
+
+    @classmethod
+    def settle(cls, source: Classifier | ModelConfig | str) -> tuple[Classifier, ModelConfig]:
+        """A classifier, and what would load it again, from either of them or from a name.
+
+        Raises:
+            ModelError: it cannot be loaded, or is no classifier.
+        """
+        if isinstance(source, ModelConfig):
+            return source.load(), source
+        classifier = as_classifier(source)
+        return classifier, cls.of(classifier)
 
     @classmethod
     def of(cls, classifier: Classifier) -> ModelConfig:

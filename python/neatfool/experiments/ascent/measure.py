@@ -13,7 +13,7 @@ from neatfool.experiments.ascent.job import Ascent
 from neatfool.experiments.ascent.result import AscentResult
 from neatfool.experiments.ascent.settings import COMMAND, STARTS, AscentConfig, AscentSettings
 from neatfool.experiments.ascent.start import read_start
-from neatfool.models import ModelConfig, as_classifier
+from neatfool.models import ModelConfig
 from neatfool.runs import (
     COMMAND_LINE_LIMIT,
     RunFolder,
@@ -67,8 +67,7 @@ def ascend(
         RunError: the run folder cannot be written.
     """
     settings = settings or AscentSettings()
-    classifier = source.load() if isinstance(source, ModelConfig) else as_classifier(source)
-    model = source if isinstance(source, ModelConfig) else ModelConfig.of(classifier)
+    classifier, model = ModelConfig.settle(source)
     if settings.start not in STARTS:
         settings = settings.model_copy(update={"start": str(Path(settings.start).resolve())})
     chosen = chosen_classes(classes, classifier.class_names, model=classifier.name)

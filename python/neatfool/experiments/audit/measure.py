@@ -18,7 +18,7 @@ from neatfool.experiments.audit.feeding import Feeding, examine_feeding
 from neatfool.experiments.audit.result import AttackResult, Audit
 from neatfool.experiments.audit.settings import COMMAND, AuditConfig
 from neatfool.experiments.audit.state import as_arrays, by_name, read_attacks
-from neatfool.models import ModelConfig, as_classifier
+from neatfool.models import ModelConfig
 from neatfool.runs import (
     RunFolder,
     begin_folder,
@@ -75,8 +75,7 @@ def audit(
         ModelError: the classifier cannot be loaded or is no function of the image.
         RunError: the run folder cannot be written.
     """
-    classifier = source.load() if isinstance(source, ModelConfig) else as_classifier(source)
-    model = source if isinstance(source, ModelConfig) else ModelConfig.of(classifier)
+    classifier, model = ModelConfig.settle(source)
     place = None if data is None else str(Path(data).resolve())
     config = AuditConfig(model=model, data=place, budget=budget, seeds=seeds)
     check_repeats(classifier)
