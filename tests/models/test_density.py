@@ -175,8 +175,9 @@ def test_no_iteration_makes_the_images_less_likely(seed, components, factors):
     fit_density(model, images, labels, epochs=8, seed=seed, on_epoch=on_epoch)
     # What is told of an iteration is the likelihood before it, and the weights have a prior.
     objective = np.array(priors[:-1]) - np.array(nats[1:])
-    assert (np.diff(objective) > -1e-6 * nats[0]).all()
-    assert nats[-1] < nats[0]
+    assert (np.diff(objective) > -1e-6 * abs(nats[0])).all()
+    # A single component may start where it ends, but for rounding.
+    assert nats[-1] < nats[0] + 1e-6 * abs(nats[0])
 
 
 def test_training_learns_the_classes_and_leaves_the_generators_alone():

@@ -64,7 +64,7 @@ def outputs_fault(outputs: object, count: int, n_classes: int | None = None) -> 
         kind = "meta" if outputs.is_meta else f"{outputs.layout} {outputs.dtype}".replace("torch.", "")
         return f"returns a {kind} tensor instead of a plain one {wanted}"
     sizes = tuple(outputs.shape)
-    if len(sizes) != 2 or sizes[0] != count or n_classes not in (None, sizes[1]):
+    if len(sizes) != 2 or 0 in sizes or sizes[0] != count or n_classes not in (None, sizes[1]):
         return f"returns shape {sizes} for {count} images instead of {wanted}"
     return None
 
