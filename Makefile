@@ -32,7 +32,8 @@ dev: $(VENV)/.built $(VENV)/.tools  ## the environment to work in: neatfool, edi
 
 test: dev  ## everything: Rust, Python, the slow tests too
 	cargo test --workspace --quiet
-	$(BIN)/python -m pytest
+	# A process a core, and a thread a process: threads of several processes would wait for one another.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 lint: dev  ## formatting, lints, types; licences and sources of Rust's dependencies where cargo-deny is installed
 	cargo fmt --all --check
