@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from neatfool.experiments.transfer import transfer
     from neatfool.models import list_models, load_classifier
     from neatfool.report import write_gallery, write_report
-    from neatfool.runs import RunFolder
+    from neatfool.runs import Judgement, RunFolder
     from neatfool.search import (
         Archive,
         Confidence,
@@ -72,13 +72,14 @@ _HOMES = {
     "neatfool.experiments.transfer": ("transfer",),
     "neatfool.models": ("list_models", "load_classifier"),
     "neatfool.report": ("write_gallery", "write_report"),
-    "neatfool.runs": ("RunFolder",),
+    "neatfool.runs": ("Judgement", "RunFolder"),
     "neatfool.search": (
         "Archive",
         "Confidence",
         "EvolveConfig",
         "FunctionJudge",
         "Judge",
+    "Judgement",
         "MapElites",
         "MapElitesStrategy",
         "Neat",
@@ -113,6 +114,7 @@ __all__ = [  # `__getattr__` has them
     "EvolveConfig",
     "FunctionJudge",
     "Judge",
+    "Judgement",
     "JudgeError",
     "MapElites",
     "MapElitesStrategy",

@@ -151,7 +151,14 @@ def test_a_folder_without_a_checkpoint_begins_again_in_place(tmp_path):
 
 def test_what_a_killed_create_leaves_is_used_again(tmp_path):
     nf.evolve(JUDGE, generations=1, out=tmp_path / "run", **OPTIONS)
-    for name in ("manifest.json", "metrics.jsonl", "checkpoint/state.safetensors", ".lock", ".holder"):
+    for name in (
+        "manifest.json",
+        "metrics.jsonl",
+        "checkpoint/state.safetensors",
+        "judgement.json",
+        ".lock",
+        ".holder",
+    ):
         (tmp_path / "run" / name).unlink(missing_ok=True)
     for image in (tmp_path / "run/images").iterdir():
         image.unlink()

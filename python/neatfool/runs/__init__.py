@@ -2,7 +2,7 @@
 
 from neatfool.runs.checkpoint import expect
 from neatfool.runs.elites import Elite, Elites, elite_arrays, read_elites
-from neatfool.runs.folder import RunFolder, default_path, setting_name
+from neatfool.runs.folder import RunFolder
 from neatfool.runs.identity import check_same, check_trust, describe, load_model
 from neatfool.runs.job import (
     Job,
@@ -15,19 +15,26 @@ from neatfool.runs.job import (
     read_settings,
     run_job,
 )
+from neatfool.runs.judgement import FOOLED, JUDGEMENT, TOP, Judgement, Verdict, surest, verdict
 from neatfool.runs.manifest import COMMAND_LINE_LIMIT, SCHEMA_VERSION, Manifest
+from neatfool.runs.naming import default_path, setting_name
 from neatfool.runs.trust import is_own, names_code
 from neatfool.shared.progress import StopRequestedError
 
 __all__ = [
     "COMMAND_LINE_LIMIT",
+    "FOOLED",
+    "JUDGEMENT",
     "SCHEMA_VERSION",
+    "TOP",
     "Elite",
     "Elites",
     "Job",
+    "Judgement",
     "Manifest",
     "RunFolder",
     "StopRequestedError",
+    "Verdict",
     "begin_folder",
     "check_command",
     "check_same",
@@ -47,4 +54,6 @@ __all__ = [
     "read_settings",
     "run_job",
     "setting_name",
+    "surest",
+    "verdict",
 ]

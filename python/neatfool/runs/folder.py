@@ -9,7 +9,6 @@ import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,8 +21,10 @@ from neatfool.errors import RunError
 from neatfool.figures.notebook import gallery_html
 from neatfool.runs import checkpoint, elites
 from neatfool.runs.elites import Elite
+from neatfool.runs.judgement import JUDGEMENT, Judgement, read_judgement, write_judgement
 from neatfool.runs.lock import held, remove_unfinished
 from neatfool.runs.manifest import Manifest
+from neatfool.runs.naming import default_path, setting_name
 from neatfool.runs.trust import MARK, is_own, mark_as_own
 from neatfool.shared.files import MIB, check_file, parse_json, read_bytes, replacing, to_json
 from neatfool.shared.pixels import for_looking
@@ -154,7 +155,7 @@ class RunFolder:
         """
         with held(self.path, lock=_inside(self.path, ".lock"), holder=_inside(self.path, ".holder")):
             # In the folder itself pages may be in the making, which whoever draws them writes without holding it.
-            remove_unfinished(self.path, (CONFIG, METRICS, FAILED_BATCH))
+            remove_unfinished(self.path, (CONFIG, METRICS, FAILED_BATCH, JUDGEMENT))
             for part in self.path.iterdir():
                 if part.is_dir() and not part.is_symlink() and not self.exists(part):
                     remove_unfinished(part)
@@ -321,6 +322,22 @@ class RunFolder:
         """
         return elites.read_elites(self).one_by_one()
 
+    def judgement(self) -> Judgement | None:
+        """What the judge said of the elites when the run ended; None for a run that has not, or is older than that.
+
+        Raises:
+            RunError: the file is damaged or from a newer neatfool.
+        """
+        return read_judgement(_inside(self.path, JUDGEMENT), len(self.manifest.class_names))
+
+    def save_judgement(self, judgement: Judgement | None) -> None:
+        """Replace the judgement, or remove it before elites change.
+
+        Raises:
+            RunError: the file cannot be written or removed.
+        """
+        write_judgement(_inside(self.path, JUDGEMENT), judgement)
+
     def __repr__(self) -> str:
         begun = "" if self.has_checkpoint else ", nothing saved yet"
         return f"<RunFolder {str(self.path)!r} of {self.manifest.command} against {self.manifest.model}{begun}>"
@@ -334,25 +351,6 @@ class RunFolder:
     def _check_class(self, class_index: int) -> None:
         if not 0 <= class_index < len(self.manifest.class_names):
             raise ValueError(f"class {class_index} is out of range: the model has {len(self.manifest.class_names)}")
-
-
-def default_path(model: str, label: str) -> Path:
-    """A new folder name: ``runs/<model>-<label>-<UTC time>``; ``label`` is the encoding or the command."""
-    stem = "-".join(re.sub(r"[^A-Za-z0-9_.]+", "-", part).strip("-.")[:60] or "run" for part in (model, label))
-    base = Path("runs") / f"{stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    path, count = base, 1
-    while path.exists():
-        count += 1
-        path = base.with_name(f"{base.name}-{count}")
-    return path
-
-
-def setting_name(config: Mapping[str, Any], key: str) -> str | None:
-    """A setting as one word: its text, or the ``name`` of its table; None if the settings lack it."""
-    value = config.get(key)
-    if isinstance(value, Mapping):
-        value = value.get("name")
-    return None if value is None else str(value)
 
 
 def _is_unused(path: Path) -> bool:

@@ -39,26 +39,18 @@ def check_repeats(judge: Judge) -> None:
         )
 
 
-def largest_difference(
-    judge: Judge, images: Images, classes: NDArray[np.int64], confidence: NDArray[np.float32]
-) -> float:
-    """Judges images again, in the reverse order.
+def judge_again(judge: Judge, images: Images) -> NDArray[np.float32]:
+    """The confidences of images, (N, classes), judged in the reverse order: other than before, if the judge is no function.
 
     Args:
         judge: who judged them.
         images: uint8 (N, *image_shape).
-        classes: the class of each, shape (N,).
-        confidence: how sure of it the judge was, shape (N,).
-
-    Returns:
-        The largest difference of a confidence, in [0, 1].
 
     Raises:
         JudgeError: it failed, or returned something else than confidences.
     """
     backwards = np.ascontiguousarray(images[::-1])
-    again = check_confidences(judge.confidences(backwards), judge, len(images))[::-1]
-    return float(np.abs(again[np.arange(len(classes)), classes] - confidence).max())
+    return check_confidences(judge.confidences(backwards), judge, len(images))[::-1]
 
 
 def _in_batches(judge: Judge, images: Images, size: int) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from neatfool.encodings import Population
 from neatfool.errors import ConfigError, JudgeError, RunError
 from neatfool.figures.course import draw_run
 from neatfool.runs import (
+    Judgement,
     RunFolder,
     continue_folder,
     read_count,
@@ -22,7 +23,7 @@ from neatfool.search.config import EvolveConfig
 from neatfool.search.evaluate import Evaluator, Profile
 from neatfool.search.judge import Confidences, Judge
 from neatfool.search.lineage import Lineage
-from neatfool.search.noise import TOLERANCE, largest_difference
+from neatfool.search.noise import TOLERANCE, judge_again
 from neatfool.search.search import Search
 from neatfool.shared.progress import OnProgress, Progress, Stop
 from neatfool.shared.text import percent
@@ -55,6 +56,7 @@ class Run:
         seconds: wall time spent on it.
         noise: how far apart the confidences of an elite and of the same image judged again at the end are at most, in [0, 1];
             None before the end. It is 0, or a rounding error, for a judge that is a function of the image.
+        judgement: what the elites were judged to be then; None before the end.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Run:
         self.profile = Profile()
         self.seconds = seconds
         self.noise: float | None = None
+        self.judgement: Judgement | None = None
         for row in metrics or ():
             self._record(row)
         self._target = config.generations
@@ -154,18 +157,25 @@ class Run:
             self.folder.update_config(generations=self.config.generations)
         # Generation 0 is always made, so that there is a result.
         asked = None if stop is None else lambda: self.generation >= 0 and stop()
+        self.noise = self.judgement = None
+        if self.folder:
+            self.folder.save_judgement(None)
         self._evaluator = Evaluator(self.judge, self.profile)
         try:
             run_job(self, progress=progress, stop=asked)
             if self.done:
-                self._check_noise()
+                self._judge_elites()
         finally:
             self._evaluator.close()
 
-    def _check_noise(self) -> None:
-        """Judges the elites again and says so if they get other confidences: the judge may have changed on the way."""
+    def _judge_elites(self) -> None:
+        """Judges the elites again, and says so if they get other confidences: the judge may have changed on the way."""
         archive = self.archive
-        self.noise = largest_difference(self.judge, archive.pixels(), archive.classes, archive.confidence)
+        scores = judge_again(self.judge, archive.pixels())
+        self.noise = float(np.abs(scores[np.arange(len(archive)), archive.classes] - archive.confidence).max())
+        self.judgement = Judgement.of(archive.classes, scores)
+        if self.folder:
+            self.folder.save_judgement(self.judgement)
         if self.noise > TOLERANCE and not self.config.allow_noise:
             log.warning(
                 "%s changed on the way: the same image gets a confidence up to %s off when it is judged again, so these are "

@@ -18,12 +18,15 @@ from neatfool.experiments.ascent.settings import AscentConfig
 from neatfool.experiments.ascent.start import mean_image, shift, start_image
 from neatfool.experiments.ascent.steps import adam_moments, step
 from neatfool.runs import (
+    TOP,
+    Judgement,
     RunFolder,
     elite_arrays,
     expect,
     read_count,
     read_elites,
     read_seconds,
+    surest,
 )
 from neatfool.search import chosen_classes, confidence_statistics
 from neatfool.shared.pixels import as_pixels
@@ -70,6 +73,10 @@ class Ascent:
         self.moments = adam_moments((0, *parameters), device) if config.optimiser == "adam" else None
         self._batch = config.batch or cells
         self._unjudged: list[int] = []
+        # The surest classes of the images that were judged in this session.
+        surest_of = (cells, min(TOP, len(classifier.class_names)))
+        self._top_classes = np.full(surest_of, -1, np.int64)
+        self._top_confidences = np.zeros(surest_of, np.float32)
         self._classes = torch.tensor(self.classes, device=device)
         self._mean = torch.from_numpy(self.mean).to(device)
 
@@ -95,9 +102,8 @@ class Ascent:
 
     def result(self) -> AscentResult:
         """What was found so far."""
-        if self._unjudged:
-            self._judge(self._unjudged)
-            self._unjudged.clear()
+        self._judge(self._unjudged)
+        self._unjudged.clear()
         names = self.classifier.class_names
         return AscentResult(
             config=self.config,
@@ -109,9 +115,20 @@ class Ascent:
             finished=self.finished,
             threshold_steps=self.threshold_steps,
             threshold_images=self.threshold_images,
+            judgement=self._judgement(),
             evaluations=self.evaluations,
             seconds=self.seconds,
             folder=self.folder,
+        )
+
+    def _judgement(self) -> Judgement | None:
+        """What the images are judged to be, once all are finished; an image of an earlier session is judged once more."""
+        if not self.done:
+            return None
+        self._judge(np.flatnonzero(self._top_classes[:, 0] < 0).tolist())
+        order = np.argsort(self.classes)
+        return Judgement(
+            np.array(self.classes, np.int64)[order], self._top_classes[order], self._top_confidences[order]
         )
 
     def _fill(self) -> None:
@@ -213,9 +230,12 @@ class Ascent:
 
     def _judge(self, cells: list[int]) -> None:
         """Lets the classifier itself say what it thinks of stored images, and writes them."""
+        if not cells:
+            return
         scores = self.classifier.confidences(self.images[cells])
         classes = [self.classes[cell] for cell in cells]
         self.confidence[cells] = scores[np.arange(len(cells)), classes]
+        self._top_classes[cells], self._top_confidences[cells] = surest(scores)
         if self.folder:
             self.folder.write_images(dict(zip(classes, self.images[cells], strict=True)), sync=True)
 

@@ -89,8 +89,7 @@ def ascend(
         manifest["command_line"] = command_line
     with begin_folder(out, config=config.model_dump(), manifest=manifest) as folder:
         ascent.folder = folder
-        run_job(ascent, progress=progress, stop=stop)
-    return ascent.result()
+        return _climb(ascent, progress, stop)
 
 
 def resume_ascent(
@@ -124,5 +123,14 @@ def resume_ascent(
             folder.truncate_metrics(-1)
             ascent = Ascent(config, classifier, read_start(config, classifier))
             ascent.folder = folder
-        run_job(ascent, progress=progress, stop=stop)
-    return ascent.result()
+        return _climb(ascent, progress, stop)
+
+
+def _climb(ascent: Ascent, progress: OnProgress | None, stop: Stop | None) -> AscentResult:
+    if ascent.folder:
+        ascent.folder.save_judgement(None)
+    run_job(ascent, progress=progress, stop=stop)
+    result = ascent.result()
+    if ascent.folder:
+        ascent.folder.save_judgement(result.judgement)
+    return result

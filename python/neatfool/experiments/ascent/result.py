@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from neatfool.experiments.ascent.settings import AscentConfig
 from neatfool.figures.notebook import gallery_html
-from neatfool.runs import RunFolder
+from neatfool.runs import Judgement, RunFolder
 from neatfool.search import confidence_statistics
 from neatfool.shared.pixels import for_looking
 from neatfool.shared.text import percent
@@ -35,6 +35,7 @@ class AscentResult:
         threshold_steps: steps taken when the confidence first reached each of `THRESHOLDS`, shape (k, 4), int64; -1 for
             never.
         threshold_images: the images then, uint8 (C, H, W), by (class index, threshold).
+        judgement: what the finished images are judged to be; None while some are not.
         evaluations: images sent forward and backward through the network.
         seconds: wall time.
         folder: where it is written, or None.
@@ -49,6 +50,7 @@ class AscentResult:
     finished: NDArray[np.bool_]
     threshold_steps: NDArray[np.int64]
     threshold_images: Mapping[tuple[int, float], NDArray[np.uint8]]
+    judgement: Judgement | None
     evaluations: int
     seconds: float
     folder: RunFolder | None
