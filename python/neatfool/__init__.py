@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from neatfool._core import __version__, set_threads
 
 if TYPE_CHECKING:
+    from neatfool import plots
     from neatfool.classifiers import Classifier
     from neatfool.encodings import ArrayEncoding, Cppn, Direct, Encoding, Population, Species, register_encoding
     from neatfool.errors import ConfigError, DataError, JudgeError, ModelError, NeatfoolError, RunError
@@ -146,6 +147,7 @@ __all__ = [  # `__getattr__` has them
     "hypothesis",
     "list_models",
     "load_classifier",
+    "plots",
     "register_encoding",
     "register_objective",
     "register_strategy",
@@ -162,6 +164,8 @@ __all__ = [  # `__getattr__` has them
 
 def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used, so that `neatfool --help` need not wait for torch."""
+    if name == "plots":
+        return import_module("neatfool.plots")
     if name not in _HOME:
         raise AttributeError(f"module 'neatfool' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

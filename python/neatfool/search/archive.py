@@ -241,12 +241,16 @@ class Archive:
 
 
 def confidence_statistics(confidence: NDArray[np.float32]) -> dict[str, float | int]:
-    """How thoroughly a classifier is fooled: median, mean and minimum confidence, classes over 99 % and 99.99 %."""
+    """How thoroughly a classifier is fooled: quartiles, mean and minimum confidence, classes over 99 % and 99.99 %."""
     confidence64 = confidence.astype(np.float64)
+    # Several times as fast as numpy's quantile, every generation.
+    lower, upper = np.interp((0.25, 0.75), np.linspace(0, 1, len(confidence64)), np.sort(confidence64))
     return {
         "median_confidence": float(np.median(confidence64)),
         "mean_confidence": float(confidence64.mean()),
         "min_confidence": float(confidence64.min()),
+        "lower_quartile": float(lower),
+        "upper_quartile": float(upper),
         "classes_over_99": int((confidence64 >= 0.99).sum()),
         "classes_over_9999": int((confidence64 >= 0.9999).sum()),
     }
