@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from neatfool.shared.progress import Progress
     from neatfool.shared.settings import Settings
     from neatfool.training import accuracy
+    from neatfool.watching import live, tensorboard
 
 _HOMES = {
     "neatfool.classifiers": ("Classifier",),
@@ -97,6 +98,7 @@ _HOMES = {
     "neatfool.shared.progress": ("Progress",),
     "neatfool.shared.settings": ("Settings",),
     "neatfool.training": ("accuracy",),
+    "neatfool.watching": ("live", "tensorboard"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -146,6 +148,7 @@ __all__ = [  # `__getattr__` has them
     "export",
     "hypothesis",
     "list_models",
+    "live",
     "load_classifier",
     "plots",
     "register_encoding",
@@ -156,6 +159,7 @@ __all__ = [  # `__getattr__` has them
     "resume",
     "retrain",
     "set_threads",
+    "tensorboard",
     "transfer",
     "write_gallery",
     "write_report",

@@ -15,6 +15,7 @@ from neatfool.errors import ModelError, RunError
 from neatfool.figures.notebook import gallery_html
 from neatfool.runs import Elite, expect
 from neatfool.shared.pixels import for_looking
+from neatfool.shared.progress import Snapshot
 from neatfool.shared.text import percent
 
 _COLUMNS = (
@@ -220,6 +221,23 @@ class Archive:
     def images(self) -> NDArray[np.uint8]:
         """The elites' pictures for looking at, shape (cells, H, W) gray or (cells, H, W, 3) RGB, uint8."""
         return for_looking(self.pixels())
+
+    def snapshot(self) -> Snapshot:
+        """The elites for whoever shows the run while it goes on."""
+
+        def pixels(cells: NDArray[np.int64]) -> NDArray[np.uint8]:
+            chosen = self.genomes.take(cells)
+            out = np.empty((len(cells), *chosen.shape), np.uint8)
+            chosen.render(out)
+            return out
+
+        return Snapshot(
+            classes=self.classes,
+            class_names=[self.class_names[index] for index in self.classes],
+            confidence=self.confidence.copy(),
+            versions=self.ids.copy(),
+            pixels=pixels,
+        )
 
     def statistics(self) -> dict[str, float | int]:
         """The elites' `confidence_statistics`."""
