@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from neatfool.figures.charts import Line, count_ticks, line_chart, thinned
+from neatfool.figures.charts import Line, Ticks, count_ticks, line_chart, thinned
 from neatfool.shared.text import percent
 
 if TYPE_CHECKING:
@@ -25,15 +25,27 @@ class Series:
     whole: float = 1
 
 
+@dataclass(frozen=True)
+class Course:
+    """What a chart of series is made of: lines over common axes."""
+
+    lines: list[Line]
+    x_ticks: Ticks
+    x_label: str
+
+
+def run_series(metrics: Sequence[Mapping[str, Any]], classes: int) -> list[Series]:
+    """Median and mean confidence of a run and its share of classes at 99 % or more."""
+    return [
+        Series("Median confidence", metrics, "median_confidence"),
+        Series("Mean confidence", metrics, "mean_confidence"),
+        Series("Classes ≥ 99 %", metrics, "classes_over_99", whole=classes),
+    ]
+
+
 def draw_run(metrics: Sequence[Mapping[str, Any]], classes: int) -> Figure | None:
-    """Median and mean confidence of a run and its share of classes at 99 % or more; None without metrics."""
-    return draw_course(
-        [
-            Series("Median confidence", metrics, "median_confidence"),
-            Series("Mean confidence", metrics, "mean_confidence"),
-            Series("Classes ≥ 99 %", metrics, "classes_over_99", whole=classes),
-        ]
-    )
+    """A chart of `run_series`; None without metrics."""
+    return draw_course(run_series(metrics, classes))
 
 
 def draw_comparison(runs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Figure | None:
@@ -42,20 +54,25 @@ def draw_comparison(runs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> 
 
 
 def draw_course(series: Sequence[Series]) -> Figure | None:
-    """A chart of those series that have at least two values; None when none has.
+    """A chart of `course`; None where there is nothing to draw."""
+    drawn = course(series)
+    return None if drawn is None else line_chart(drawn.lines, x_ticks=drawn.x_ticks, x_label=drawn.x_label)
+
+
+def course(series: Sequence[Series]) -> Course | None:
+    """Those series that have at least two values; None when none has.
 
     The horizontal axis counts evaluations, or generations where no row states evaluations.
     """
     for unit in ("evaluations", "generation"):
         drawn = [(one.label, points) for one in series if len(points := _points(one, unit)) > 1]
         if drawn:
-            end = max(points[-1][0] for _, points in drawn)
             lines = [
                 Line(f"{label}: {percent(points[-1][1])}", *zip(*points, strict=True))  # type: ignore[arg-type]
                 for label, points in drawn
             ]
-            label = "generations" if unit == "generation" else unit
-            return line_chart(lines, x_ticks=count_ticks(end), x_label=label)
+            end = max(points[-1][0] for _, points in drawn)
+            return Course(lines, count_ticks(end), "generations" if unit == "generation" else unit)
     return None
 
 

@@ -228,7 +228,12 @@ class Run:
         """See `Job.progress`."""
         self.metrics[-1]["seconds"] = round(self.seconds, 3)
         return Progress(
-            task="evolving", unit="generations", done=self.generation, total=self._target, metrics=self.metrics[-1]
+            task="evolving",
+            unit="generations",
+            done=self.generation,
+            total=self._target,
+            metrics=self.metrics[-1],
+            snapshot=self.archive.snapshot,
         )
 
     def checkpoint(self) -> tuple[dict[str, NDArray[Any]], dict[str, str]] | None:
