@@ -6,7 +6,7 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import print_json, print_places, print_table, show_progress
+from neatfool.cli.output import print_json, print_places, print_table, show_progress, verdict
 from neatfool.cli.watching import watched
 from neatfool.shared.text import percent
 
@@ -203,6 +203,7 @@ def finish(result: Any, *, json: bool, quiet: bool) -> int:
             "median confidence": percent(summary["median_confidence"]),
             "mean, lowest": f"{percent(summary['mean_confidence'])}, {percent(summary['min_confidence'])}",
         }
+        rows["verdict"] = verdict(result.tally(), summary["classes_over_99"])
         for threshold, count in summary["reached"].items():
             median = summary["median_steps_to"][threshold]
             after = "" if median is None else f", after {median:g} steps (median)"

@@ -7,7 +7,7 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import print_json, print_places, print_table, show_progress, stderr
+from neatfool.cli.output import print_json, print_places, print_table, show_progress, stderr, verdict
 from neatfool.cli.watching import watched
 from neatfool.shared.text import percent
 
@@ -112,8 +112,8 @@ def finish(run: Any, *, json: bool, quiet: bool) -> int:
                 "evaluations": f"{summary['evaluations']:,} in {summary['seconds']:,.1f} s",
                 "median confidence": percent(summary["median_confidence"]),
                 "mean, lowest": f"{percent(summary['mean_confidence'])}, {percent(summary['min_confidence'])}",
-                "classes over 99 %": f"{summary['classes_over_99']} of {summary['classes']}",
-                "classes over 99.99 %": f"{summary['classes_over_9999']} of {summary['classes']}",
+                "verdict": verdict(run.tally(), summary["classes_over_99"]),
+                "at 99.99 % or more": f"{summary['classes_over_9999']:,} of {summary['classes']:,} classes",
             },
             title=f"{summary['model']} fooled by {summary['encoding']} ({summary['strategy']}, seed {summary['seed']})",
         )
