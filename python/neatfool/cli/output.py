@@ -1,5 +1,7 @@
 """What the user sees: progress on stderr, results on stdout."""
 
+from __future__ import annotations
+
 import os
 import sys
 import time

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from neatfool.figures.charts import Line, Ticks, count_ticks, line_chart, thinned
+import numpy as np
+
+from neatfool.figures.charts import PERCENT_TICKS, Line, Ticks, count_ticks, line_chart, thinned
 from neatfool.shared.text import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ROUNDING = 1e-4
+_MOST_NINES = 7
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,27 @@ def run_series(metrics: Sequence[Mapping[str, Any]], classes: int) -> list[Serie
     ]
 
 
-def draw_run(metrics: Sequence[Mapping[str, Any]], classes: int) -> Figure | None:
-    """A chart of `run_series`; None without metrics."""
-    return draw_course(run_series(metrics, classes))
+def draw_run(metrics: Sequence[Mapping[str, Any]], classes: int, *, nines: bool = False) -> Figure | None:
+    """A chart of `run_series`; None without metrics.
+
+    Args:
+        metrics: rows of metrics.
+        classes: number of classes.
+        nines: whether 1 - p has a logarithmic axis, where 99 %, 99.9 % and 99.99 % are equally far apart.
+    """
+    drawn = course(run_series(metrics, classes))
+    if drawn is None:
+        return None
+    lines, y_ticks = _in_nines(drawn.lines) if nines else (drawn.lines, PERCENT_TICKS)
+    return line_chart(lines, x_ticks=drawn.x_ticks, x_label=drawn.x_label, y_ticks=y_ticks)
+
+
+def _in_nines(lines: Sequence[Line]) -> tuple[list[Line], Ticks]:
+    """Lines whose values are -log10(1 - p), and their ticks."""
+    most = 10.0**-_MOST_NINES
+    drawn = [replace(line, y=-np.log10(np.maximum(1 - np.asarray(line.y, np.float64), most))) for line in lines]
+    top = max(1, *(int(np.ceil(np.max(line.y))) for line in drawn))
+    return drawn, [(0.0, "0 %"), *((float(n), f"{100 - 10.0 ** (2 - n):.10g} %") for n in range(1, top + 1))]
 
 
 def draw_comparison(runs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Figure | None:
