@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,14 @@ from neatfool.errors import NeatfoolError
 from neatfool.figures.page import SMALL_SIDE
 from neatfool.figures.tiles import encoded_uri, picture_uri
 from neatfool.report.summary import Summary
-from neatfool.runs import RunFolder, read_elites
+from neatfool.runs import Elite, RunFolder, read_elites
 from neatfool.search import Ancestors, Birth, replay_ancestors
 from neatfool.shared.pixels import as_picture
 from neatfool.shared.text import percent
 
 PHOTOGRAPH = 224
+_MOST_BYTES = 24e6
+"""Of all pictures of large views on a page; the small ones take up to 12 million more."""
 
 
 @dataclass(frozen=True)
@@ -41,22 +45,22 @@ class Sizes:
     frame: int
 
     @classmethod
-    def for_images(cls, count: int) -> Sizes:
-        """Sizes with which a page of so many images stays small enough to send."""
+    def for_images(cls, count: int) -> Sequence[Sizes]:
+        """Sizes with which a page of so many images stays small enough to send; the last are for noise, as pixels make it."""
         if count <= 40:
-            return cls(picture=640, drawn=512, frames=12, frame=96)
-        return cls(picture=256, drawn=None, frames=8, frame=40)
+            return (cls(picture=640, drawn=512, frames=12, frame=96),)
+        return cls(picture=256, drawn=None, frames=8, frame=40), cls(picture=96, drawn=None, frames=4, frame=32)
 
 
 def album(
-    run: RunFolder, summary: Summary, sizes: Sizes, photographs: Mapping[int, Sequence[Image.Image]]
+    run: RunFolder, summary: Summary, images: int, photographs: Mapping[int, Sequence[Image.Image]]
 ) -> tuple[list[dict[str, Any]], str]:
     """What there is to show of every elite of a run.
 
     Args:
         run: the run.
         summary: its numbers.
-        sizes: how much of it.
+        images: how many there are on the page.
         photographs: of real things, by class index.
 
     Returns:
@@ -69,25 +73,35 @@ def album(
     elites = read_elites(run)
     rows = {index: row for row, index in enumerate(elites.classes.tolist())}
     ancestors, why = _ancestors(run)
-    entries = []
-    for elite in summary.elites:
+
+    def entry(elite: Elite, sizes: Sizes) -> dict[str, Any]:
         index = elite.class_index
         genome = None if elites.genomes is None else elites.genomes.take(np.array([rows[index]]))
         top = summary.judgement.top(index) if summary.judgement else []
-        entries.append(
-            {
-                "class": index,
-                "name": elite.class_name,
-                "confidence": percent(elite.confidence),
-                "generation": elite.generation,
-                "image": _picture(elite.pixels, genome, sizes),
-                "top": [[names[one], percent(share), round(100 * share, 2), one == index] for one, share in top],
-                "film": ancestors and _film(ancestors, index, names, sizes),
-                "genome": _genes(genome),
-                "photographs": [picture_uri(one, PHOTOGRAPH) for one in photographs.get(index, ())],
-            }
-        )
+        return {
+            "class": index,
+            "name": elite.class_name,
+            "confidence": percent(elite.confidence),
+            "generation": elite.generation,
+            "image": _picture(elite.pixels, genome, sizes),
+            "top": [[names[one], percent(share), round(100 * share, 2), one == index] for one, share in top],
+            "film": ancestors and _film(ancestors, index, names, sizes),
+            "genome": _genes(genome),
+            "photographs": [picture_uri(one, PHOTOGRAPH) for one in photographs.get(index, ())],
+        }
+
+    entries: list[dict[str, Any]] = []
+    # Encoding pictures, which is most of the work, lets other threads run.
+    with ThreadPoolExecutor() as pool:
+        for sizes in Sizes.for_images(images):
+            entries = list(pool.map(partial(entry, sizes=sizes), summary.elites))
+            if images * sum(_bytes(one) for one in entries) <= _MOST_BYTES * len(entries):
+                break
     return entries, why
+
+
+def _bytes(entry: Mapping[str, Any]) -> int:
+    return len(entry["image"] or "") + len(entry["film"]["image"] if entry["film"] else "")
 
 
 def _picture(pixels: NDArray[np.uint8] | None, genome: Population | None, sizes: Sizes) -> str | None:
@@ -98,15 +112,16 @@ def _picture(pixels: NDArray[np.uint8] | None, genome: Population | None, sizes:
         pixels = _drawn(genome, sizes.drawn)[0]
     picture = as_picture(pixels)
     picture.thumbnail((sizes.picture, sizes.picture))
-    return _uri(picture)
+    return _uri(picture, exact=max(pixels.shape) <= SMALL_SIDE)
 
 
-def _uri(picture: Image.Image) -> str:
-    """Small pictures exactly, larger ones in a tenth of the bytes."""
-    small = picture.height <= SMALL_SIDE
+def _uri(picture: Image.Image, *, exact: bool) -> str:
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG" if small else "WEBP", **({"optimize": True} if small else {"quality": 80}))
-    return encoded_uri(buffer.getvalue(), "png" if small else "webp")
+    if exact:
+        picture.save(buffer, "PNG", optimize=True)
+    else:
+        picture.save(buffer, "WEBP", quality=80)
+    return encoded_uri(buffer.getvalue(), "png" if exact else "webp")
 
 
 def _drawn(genomes: Population, side: int) -> NDArray[np.uint8]:
@@ -149,7 +164,7 @@ def _film(ancestors: Ancestors, class_index: int, names: Sequence[str], sizes: S
         strip.thumbnail((sizes.frame * len(chosen), sizes.frame))
     births = [line[row] for row in chosen.tolist()]
     return {
-        "image": _uri(strip),
+        "image": _uri(strip, exact=small),
         "length": len(line),
         "frames": [[birth.generation, _origin(birth, names)] for birth in births],
     }

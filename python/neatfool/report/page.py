@@ -15,7 +15,7 @@ from neatfool.figures.course import draw_comparison, draw_run
 from neatfool.figures.output import inline_svg
 from neatfool.figures.page import SMALL_SIDE, write_html
 from neatfool.figures.tiles import picture_uri
-from neatfool.report.album import Sizes, album
+from neatfool.report.album import album
 from neatfool.report.gallery import write_gallery
 from neatfool.report.summary import Summary, summarise
 from neatfool.runs import Elite, Manifest, RunFolder, Verdict
@@ -149,7 +149,7 @@ def _section(run: RunFolder, summary: Summary, images: int, data: Path | str | N
     manifest = run.manifest
     wanted = {elite.class_index for elite in summary.elites}
     photographs = {} if data is None else example_pictures(data, manifest.class_names, classes=wanted, most=PHOTOGRAPHS)
-    entries, no_ancestors = album(run, summary, Sizes.for_images(images), photographs)
+    entries, no_ancestors = album(run, summary, images, photographs)
     side = _thumbnail_side(images)
     tiles = [_tile(run, summary, elite, side, prefix) for elite in summary.elites]
     classes = len(summary.elites) or len(manifest.class_names)
