@@ -17,8 +17,9 @@ FLOORS = [
     {"figures"},
     {"runs"},
     {"search"},
-    {"report"},
+    {"report", "watching"},
     {"experiments"},
+    {"plots"},
     {"cli"},
 ]
 """From the ground up. A room imports from floors below, not from its neighbours."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from neatfool._core import __version__, set_threads
 
 if TYPE_CHECKING:
+    from neatfool import plots
     from neatfool.classifiers import Classifier
     from neatfool.encodings import ArrayEncoding, Cppn, Direct, Encoding, Population, Species, register_encoding
     from neatfool.errors import ConfigError, DataError, JudgeError, ModelError, NeatfoolError, RunError
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from neatfool.shared.progress import Progress
     from neatfool.shared.settings import Settings
     from neatfool.training import accuracy
+    from neatfool.watching import live, tensorboard
 
 _HOMES = {
     "neatfool.classifiers": ("Classifier",),
@@ -97,6 +99,7 @@ _HOMES = {
     "neatfool.shared.progress": ("Progress",),
     "neatfool.shared.settings": ("Settings",),
     "neatfool.training": ("accuracy",),
+    "neatfool.watching": ("live", "tensorboard"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -147,7 +150,9 @@ __all__ = [  # `__getattr__` has them
     "export",
     "hypothesis",
     "list_models",
+    "live",
     "load_classifier",
+    "plots",
     "register_encoding",
     "register_objective",
     "register_strategy",
@@ -156,6 +161,7 @@ __all__ = [  # `__getattr__` has them
     "resume",
     "retrain",
     "set_threads",
+    "tensorboard",
     "transfer",
     "write_gallery",
     "write_report",
@@ -164,6 +170,8 @@ __all__ = [  # `__getattr__` has them
 
 def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used, so that `neatfool --help` need not wait for torch."""
+    if name == "plots":
+        return import_module("neatfool.plots")
     if name not in _HOME:
         raise AttributeError(f"module 'neatfool' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

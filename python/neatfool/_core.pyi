@@ -164,6 +164,31 @@ class CppnGenomes:
             OverflowError: the innovation numbers are used up.
         """
 
+    def descend(self, index: int, births: NDArray[np.uint32], settings: _CppnSettings, *, seed: int) -> CppnGenomes:
+        """The genome at `index` and its line of descendants by mutation alone, one for each row of `births`.
+
+        Args:
+            index: the founder.
+            births: rows (generation, child, 1 if an added connection is numbered after those of a split), shape (N, 3).
+            settings: see `neatfool.Cppn`.
+            seed: of the run.
+        """
+
+    def find_descent(
+        self,
+        index: int,
+        births: NDArray[np.uint32],
+        last: CppnGenomes,
+        settings: _CppnSettings,
+        *,
+        seed: int,
+        tries: int,
+    ) -> NDArray[np.bool_] | None:
+        """The last column of `births` with which the line ends in the first genome of `last`; None if `tries` lines did not.
+
+        What `births` say is tried first.
+        """
+
     def take(self, indices: NDArray[np.uint32]) -> CppnGenomes:
         """Copies of the genomes at `indices`."""
 

@@ -11,8 +11,8 @@ from PIL import Image
 from neatfool.errors import RunError
 from neatfool.figures.tiles import TEXT
 from neatfool.report import write_gallery
-from neatfool.report.gallery import EMPTY
-from neatfool.runs import RunFolder
+from neatfool.report.gallery import EMPTY, MARKED
+from neatfool.runs import Judgement, RunFolder
 
 DIGITS = [f"digit {index}" for index in range(10)]
 
@@ -41,6 +41,50 @@ def test_ten_small_images_are_enlarged_in_two_rows_of_five(tmp_path: Path) -> No
     assert corners == sorted(corners)
     assert len({row for row, _ in corners}) == 2
     assert len({column for _, column in corners}) == 5
+
+
+def judged(run: RunFolder, confidence: list[float], on_top: list[int]) -> None:
+    """Gives the elites these confidences, and a judgement in which these classes are on top of them, surely."""
+    classes = len(confidence)
+    arrays, metadata = run.load_checkpoint()
+    run.save_checkpoint({**arrays, "archive.confidence": np.array(confidence, np.float32)}, metadata)
+    scores = np.zeros((classes, classes), np.float32)
+    scores[np.arange(classes), on_top] = [
+        sure if index == top else 1 - sure for index, (sure, top) in enumerate(zip(confidence, on_top, strict=True))
+    ]
+    run.save_judgement(Judgement.of(np.arange(classes), scores))
+
+
+def test_fooled_classes_come_first_and_what_is_taken_for_another_class_last_and_marked(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", class_names=[f"class {index}" for index in range(12)], shape=(3, 28, 28))
+    for index in range(12):
+        pixels = np.zeros((3, 28, 28), np.uint8)
+        pixels[1] = 100 + 10 * index
+        run.write_images({index: pixels})
+    confidence = [0.2, 0.99, 0.7, 1.0, 0.999, *[0.995] * 7]
+    own = list(range(12))
+    judged(run, confidence, own)
+    picture = sheet(run)
+    assert not (picture == MARKED).all(-1).any()
+    judged(run, confidence, [5, *own[1:4], 5, *own[5:]])
+    picture = sheet(run)
+    greens = [picture[np.nonzero((picture == (0, 100 + 10 * index, 0)).all(-1))][0][1] for index in own]
+    assert greens == [100 + 10 * index for index in own]
+    corners = {index: np.argwhere((picture == (0, 100 + 10 * index, 0)).all(-1))[0].tolist() for index in own}
+    assert sorted(own, key=corners.get) == [3, 5, 6, 7, 8, 9, 10, 11, 1, 2, 4, 0]
+    marks = np.argwhere((picture == MARKED).all(-1))
+    # Below the last two tiles and nowhere else.
+    assert marks[:, 0].min() > corners[4][0] + 112
+    assert marks[:, 1].min() >= min(corners[4][1], corners[0][1])
+    assert len({int(column) // 128 for column in marks[:, 1] - marks[:, 1].min()}) <= 2
+
+
+def test_few_images_stay_in_the_order_of_their_classes(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", class_names=DIGITS, images=False)
+    judged(run, [0.1, *[0.99] * 9], [3, *range(1, 10)])
+    picture = sheet(run)
+    marks = np.argwhere((picture == MARKED).all(-1))
+    assert len(marks) and marks[:, 1].max() < picture.shape[1] // 5 + 24
 
 
 def test_enlargement_does_not_smooth(tmp_path: Path) -> None:

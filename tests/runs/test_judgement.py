@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import neatfool as nf
-from neatfool.runs import FOOLED, Judgement, verdict
+from neatfool.runs import FOOLED, Judgement, Tally, verdicts
 from neatfool.runs.judgement import read_judgement, write_judgement
 
 SHAPE = (1, 6, 6)
@@ -167,7 +167,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
 )
 def test_verdicts(confidence: float, scores: list[float], expected: str) -> None:
     judgement = Judgement.of(np.array([1]), np.array([scores], np.float32))
-    assert verdict(1, float(np.float32(confidence)), judgement, exclusive=True) == expected
+    assert verdicts([1], np.float32([confidence]), judgement, exclusive=True) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -175,4 +175,25 @@ def test_verdicts(confidence: float, scores: list[float], expected: str) -> None
     [(FOOLED, True, "fooled"), (0.5, True, "top-1"), (0.49, True, None), (1.0, False, None)],
 )
 def test_verdicts_without_a_judgement(confidence: float, exclusive: bool, expected: str | None) -> None:
-    assert verdict(1, confidence, None, exclusive=exclusive) == expected
+    assert verdicts([1], [confidence], None, exclusive=exclusive) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("found", "exclusive", "counts", "words"),
+    [
+        (["fooled"] * 1200, True, (1200, 1200, 0), ["1,200 of 1,200 classes fooled"]),
+        (
+            ["fooled", "top-1", "top-1", "not reached"],
+            False,
+            (1, 3, 1),
+            ["1 of 4 classes fooled", "2 top-1 only", "1 not reached"],
+        ),
+        (["fooled", "top-1", None], True, (1, None, None), ["1 of 3 classes fooled"]),
+        ([None, None], True, (0, None, None), ["0 of 2 classes fooled"]),
+        ([None, None], False, (None, None, None), []),
+    ],
+)
+def test_tallies(found: list, exclusive: bool, counts: tuple, words: list[str]) -> None:
+    tally = Tally.of(found, exclusive=exclusive)
+    assert (tally.fooled, tally.top1, tally.not_reached) == counts
+    assert tally.words() == words

@@ -6,7 +6,8 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import print_json, print_places, print_table, show_progress
+from neatfool.cli.output import print_json, print_places, print_table, show_progress, verdict
+from neatfool.cli.watching import watched
 from neatfool.shared.text import percent
 
 _STEP = "Step"
@@ -128,6 +129,9 @@ def command(
     backend: options.BackendUnlessSet = None,
     precision: options.PrecisionUnlessSet = None,
     out: options.RunOut = None,
+    live: options.Live = False,
+    port: options.Port = None,
+    tensorboard: options.TensorBoard = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -167,14 +171,19 @@ def command(
         model, weights, labels=labels, crops=crops, device=device, backend=backend, precision=precision
     )
     network = check_settings(ModelConfig, chosen)
-    with graceful_interrupt() as interrupted, show_progress(quiet=quiet) as progress:
+    folder = out or default_path(model, "ascend")
+    with (
+        graceful_interrupt() as interrupted,
+        show_progress(quiet=quiet) as shown,
+        watched(shown, folder, model=model, live=live, port=port, tensorboard=tensorboard) as progress,
+    ):
         result = ascend(
             network,
             classes=classes if class_name is None else [class_name],
             sample=sample,
             settings=settings,
             seed=seed,
-            out=out or default_path(model, "ascend"),
+            out=folder,
             progress=progress,
             stop=interrupted,
         )
@@ -194,6 +203,7 @@ def finish(result: Any, *, json: bool, quiet: bool) -> int:
             "median confidence": percent(summary["median_confidence"]),
             "mean, lowest": f"{percent(summary['mean_confidence'])}, {percent(summary['min_confidence'])}",
         }
+        rows["verdict"] = verdict(result.tally(), summary["classes_over_99"])
         for threshold, count in summary["reached"].items():
             median = summary["median_steps_to"][threshold]
             after = "" if median is None else f", after {median:g} steps (median)"

@@ -7,7 +7,8 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import print_json, print_places, print_table, show_progress, stderr
+from neatfool.cli.output import print_json, print_places, print_table, show_progress, stderr, verdict
+from neatfool.cli.watching import watched
 from neatfool.shared.text import percent
 
 
@@ -57,6 +58,9 @@ def command(
         typer.Option("--trust", help="Import the module:factory that --config names as its model, whoever wrote it."),
     ] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Also say where the time went.")] = False,
+    live: options.Live = False,
+    port: options.Port = None,
+    tensorboard: options.TensorBoard = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -80,7 +84,11 @@ def command(
         {key: value for key, value in flags.items() if value != {}},
     )
     folder = out or default_path(settings.model.name, settings.encoding.name)
-    with graceful_interrupt() as interrupted, show_progress(quiet=quiet) as progress:
+    with (
+        graceful_interrupt() as interrupted,
+        show_progress(quiet=quiet) as shown,
+        watched(shown, folder, model=settings.model.name, live=live, port=port, tensorboard=tensorboard) as progress,
+    ):
         run = evolve(config=settings, out=folder, progress=progress, stop=interrupted)
     code = finish(run, json=json, quiet=quiet)
     if profile:
@@ -104,8 +112,8 @@ def finish(run: Any, *, json: bool, quiet: bool) -> int:
                 "evaluations": f"{summary['evaluations']:,} in {summary['seconds']:,.1f} s",
                 "median confidence": percent(summary["median_confidence"]),
                 "mean, lowest": f"{percent(summary['mean_confidence'])}, {percent(summary['min_confidence'])}",
-                "classes over 99 %": f"{summary['classes_over_99']} of {summary['classes']}",
-                "classes over 99.99 %": f"{summary['classes_over_9999']} of {summary['classes']}",
+                "verdict": verdict(run.tally(), summary["classes_over_99"]),
+                "at 99.99 % or more": f"{summary['classes_over_9999']:,} of {summary['classes']:,} classes",
             },
             title=f"{summary['model']} fooled by {summary['encoding']} ({summary['strategy']}, seed {summary['seed']})",
         )

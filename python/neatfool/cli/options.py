@@ -61,6 +61,16 @@ Batch = Annotated[
     int | None,
     typer.Option(min=1, help="Children of each generation.", show_default="200, or 400 for over 100 classes"),
 ]
+Live = Annotated[
+    bool, typer.Option("--live", help="Serve a page that shows the run while it goes on, to this machine alone.")
+]
+Port = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, metavar="N", help="Of the page of --live.", show_default="one that is free"),
+]
+TensorBoard = Annotated[
+    bool, typer.Option("--tensorboard", help="Also write files for TensorBoard, into RUN/tensorboard.")
+]
 ClassName = Annotated[str, typer.Option("--class", "-c", metavar="C", help="An index or (part of) a class name.")]
 
 

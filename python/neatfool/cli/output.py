@@ -1,12 +1,14 @@
 """What the user sees: progress on stderr, results on stdout."""
 
+from __future__ import annotations
+
 import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -17,6 +19,9 @@ from rich.text import Text
 from neatfool.shared.files import to_json
 from neatfool.shared.progress import OnProgress, Progress, silent
 from neatfool.shared.text import percent, printable
+
+if TYPE_CHECKING:
+    from neatfool.runs import Tally
 
 
 class _Console(Console):
@@ -125,6 +130,11 @@ def print_table(rows: Mapping[str, str], *, title: str) -> None:
     stdout.print(table)
 
 
+def verdict(tally: Tally, sure: int) -> str:
+    """What became of the classes of a run, in one line; where nothing tells, how many images have 99 % or more."""
+    return "  ·  ".join(tally.words()) or f"{sure:,} of {tally.classes:,} images at 99 % or more"
+
+
 RUN_PAGES = {"pictures": "images", "all at once": "gallery.png", "report": "report.html"}
 """What `write_run_pages` leaves in a run folder."""
 
@@ -215,5 +225,5 @@ def _facts(metrics: Mapping[str, Any]) -> str:
     if "median_confidence" in metrics:
         facts += f"  median {percent(metrics['median_confidence'])}"
     if "classes_over_99" in metrics:
-        facts += f"  {metrics['classes_over_99']} classes over 99 %"
+        facts += f"  {metrics['classes_over_99']:,} classes at 99 %"
     return facts

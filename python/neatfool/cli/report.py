@@ -17,6 +17,10 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help="Folder for the report.", show_default="the run; the current one for several"),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Show real images of each class from this data set beside the evolved ones."),
+    ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -29,7 +33,7 @@ def command(
     target = out or (folders[0].path if len(folders) == 1 else Path())
     make_folder(target)
     page = target / "report.html"
-    write_report(folders, page)
+    write_report(folders, page, data=data)
     if len(folders) == 1:
         write_gallery(folders[0], target / "gallery.png")
     if json:

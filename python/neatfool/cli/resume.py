@@ -7,6 +7,7 @@ import typer
 
 from neatfool.cli import ascend, audit, evolve, hypothesis, options, reproduce, retrain
 from neatfool.cli.interrupt import graceful_interrupt
+from neatfool.cli.watching import BOARD, watched
 
 _FINISH: dict[str, Callable[..., int]] = {
     "evolve": evolve.finish,
@@ -25,6 +26,9 @@ def command(
         typer.Option(min=0, help="Generations to reach in all.", show_default="what the run was last given"),
     ] = None,
     trust: options.Trust = False,
+    live: options.Live = False,
+    port: options.Port = None,
+    tensorboard: options.TensorBoard = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -34,6 +38,12 @@ def command(
 
     folder = RunFolder.open(run, trust=trust)
     made_by = folder.manifest.command
-    with graceful_interrupt() as interrupted, retrain.show_rounds(quiet=quiet) as progress:
+    # What was begun with TensorBoard's files goes on with them.
+    board = tensorboard or (run / BOARD).is_dir()
+    with (
+        graceful_interrupt() as interrupted,
+        retrain.show_rounds(quiet=quiet) as shown,
+        watched(shown, run, model=folder.manifest.model, live=live, port=port, tensorboard=board) as progress,
+    ):
         result: Any = resume(folder, generations=generations, progress=progress, stop=interrupted)
     return _FINISH[made_by](result, json=json, quiet=quiet)

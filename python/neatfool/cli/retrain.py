@@ -11,6 +11,7 @@ from rich.table import Table
 from neatfool.cli import options
 from neatfool.cli.interrupt import STOPPING, graceful_interrupt
 from neatfool.cli.output import print_json, print_places, show_progress, stderr, stdout
+from neatfool.cli.watching import watched
 from neatfool.shared.progress import OnProgress, Progress
 from neatfool.shared.text import percent
 
@@ -79,6 +80,9 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run on the same machine.")] = 0,
     device: options.Device = "auto",
     out: options.RunOut = None,
+    live: options.Live = False,
+    port: options.Port = None,
+    tensorboard: options.TensorBoard = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -103,14 +107,19 @@ def command(
     classifier = load_classifier(
         model, weights=options.stored_weights(weights), labels=options.stored_labels(labels), device=device
     )
-    with graceful_interrupt(STOPPING) as interrupted, show_rounds(quiet=quiet) as progress:
+    folder = out or default_path(model, "retrain")
+    with (
+        graceful_interrupt(STOPPING) as interrupted,
+        show_rounds(quiet=quiet) as shown,
+        watched(shown, folder, model=model, live=live, port=port, tensorboard=tensorboard) as progress,
+    ):
         result = retrain(
             classifier,
             data,
             rounds=rounds,
             settings=settings,
             seed=seed,
-            out=out or default_path(model, "retrain"),
+            out=folder,
             progress=progress,
             stop=interrupted,
         )

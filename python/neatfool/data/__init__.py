@@ -1,5 +1,6 @@
 """Labelled images: MNIST, folders of photographs, and how they are split."""
 
+from neatfool.data.examples import example_pictures
 from neatfool.data.folders import Photographs, fit_photograph, read_photograph
 from neatfool.data.labelled import ImageArray, LabelledImages, batches, labels_of, read_images
 from neatfool.data.mnist import read_mnist
@@ -11,6 +12,7 @@ __all__ = [
     "LabelledImages",
     "Photographs",
     "batches",
+    "example_pictures",
     "fit_photograph",
     "labels_of",
     "open_dataset",

@@ -50,10 +50,7 @@ class Photographs(ImageFolder):  # type: ignore[misc]
         names = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
         if not names:
             raise _nothing_in(directory)
-        numbers = [str(index) for index in range(len(names))]
-        called = (self._classifier.class_names[: len(names)], numbers)
-        order = next((these for these in called if set(these) == set(names)), names)
-        return names, {name: index for index, name in enumerate(order)}
+        return names, folder_classes(names, self._classifier.class_names)
 
     def __getitems__(self, indices: Sequence[int]) -> list[Item]:
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -61,6 +58,14 @@ class Photographs(ImageFolder):  # type: ignore[misc]
 
     def _load(self, path: str) -> torch.Tensor:
         return torch.from_numpy(read_photograph(path, self._classifier))
+
+
+def folder_classes(folders: Sequence[str], class_names: Sequence[str]) -> dict[str, int]:
+    """The class that each folder, in sorted order, stands for; see `Photographs`."""
+    numbers = [str(index) for index in range(len(folders))]
+    called = (class_names[: len(folders)], numbers)
+    order = next((these for these in called if set(these) == set(folders)), folders)
+    return {name: index for index, name in enumerate(order)}
 
 
 def _nothing_in(root: str | os.PathLike[str]) -> DataError:

@@ -21,10 +21,10 @@ def open_dataset(root: str | os.PathLike[str], classifier: Classifier) -> ImageA
         raise DataError(f"There is no folder {folder}; check the path given as data.")
     if mnist_folder(folder, "test"):
         return _open_mnist(folder, classifier)
-    return Photographs(_validation(folder), classifier)
+    return Photographs(validation_folder(folder), classifier)
 
 
-def _validation(folder: Path) -> Path:
+def validation_folder(folder: Path) -> Path:
     """The folder val of one that holds this or train alone, as ImageNet is laid out; any other folder itself."""
     parts = {entry.name for entry in os.scandir(folder) if entry.is_dir()}
     return folder / "val" if "val" in parts <= {"train", "val"} else folder

@@ -15,6 +15,7 @@ from neatfool.errors import RunError
 from neatfool.shared.settings import Settings
 
 _KEEP_DISABLED = 0.75  # Stanley & Miikkulainen 2002, section 4.1
+_TRIED_BIRTHS = 10_000_000
 
 
 @ENCODINGS.register
@@ -140,6 +141,30 @@ class CppnPopulation:
         except OverflowError as error:
             raise RunError(f"There is no further generation: {error}.") from error
         return self._with(children)
+
+    def descend(self, index: int, births: NDArray[np.uint32]) -> CppnPopulation:
+        """The genome at `index` and its line of descendants, made again; one parent each, as `vary` mutates it.
+
+        Args:
+            index: the founder.
+            births: rows (generation, child, mark), shape (N, 3); `find_descent` finds the marks.
+
+        Returns:
+            N + 1 genomes. Their historical markings agree within the line, not with those of the run.
+        """
+        return self._with(self.genomes.descend(index, births, self.encoding, seed=self._seed))
+
+    def find_descent(self, index: int, births: NDArray[np.uint32], last: CppnPopulation) -> NDArray[np.bool_] | None:
+        """The marks of `births` that lead from the genome at `index` to the first one of `last`, shape (N,).
+
+        A mark says that a child's new genes have numbers in an unusual order, for a sibling had the same mutation. That is all
+        that does not follow from parent, seed, generation and number. The marks that `births` have are tried first.
+
+        Returns:
+            The marks; None if there are none, or too many would have to be tried.
+        """
+        tries = _TRIED_BIRTHS // max(1, len(births))
+        return self.genomes.find_descent(index, births, last.genomes, self.encoding, seed=self._seed, tries=tries)
 
     def take(self, indices: NDArray[np.integer[Any]]) -> CppnPopulation:
         """See `Population.take`."""

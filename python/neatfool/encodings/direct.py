@@ -74,10 +74,10 @@ class DirectPopulation:
     def __len__(self) -> int:
         return len(self.genomes)
 
-    def vary(self, matings: NDArray[np.uint32], *, generation: int) -> DirectPopulation:
-        """See `Population.vary`."""
+    def vary(self, matings: NDArray[np.uint32], *, generation: int, first: int = 0) -> DirectPopulation:
+        """See `Population.vary`; the children of a generation from number `first` on."""
         return self._with(
-            self.genomes.vary(matings, self.encoding, seed=self._seed, generation=generation, first_index=0)
+            self.genomes.vary(matings, self.encoding, seed=self._seed, generation=generation, first_index=first)
         )
 
     def take(self, indices: NDArray[np.integer[Any]]) -> DirectPopulation:

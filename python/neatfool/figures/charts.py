@@ -120,6 +120,7 @@ def draw_lines(
             axes.plot(
                 x,
                 y,
+                label=line.label,
                 color=light(colour),
                 linewidth=line.width,
                 marker="o" if dots else "",

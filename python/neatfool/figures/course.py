@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from neatfool.figures.charts import Line, count_ticks, line_chart, thinned
+import numpy as np
+
+from neatfool.figures.charts import PERCENT_TICKS, Line, Ticks, count_ticks, line_chart, thinned
 from neatfool.shared.text import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ROUNDING = 1e-4
+_MOST_NINES = 7
 
 
 @dataclass(frozen=True)
@@ -25,15 +28,45 @@ class Series:
     whole: float = 1
 
 
-def draw_run(metrics: Sequence[Mapping[str, Any]], classes: int) -> Figure | None:
-    """Median and mean confidence of a run and its share of classes at 99 % or more; None without metrics."""
-    return draw_course(
-        [
-            Series("Median confidence", metrics, "median_confidence"),
-            Series("Mean confidence", metrics, "mean_confidence"),
-            Series("Classes ≥ 99 %", metrics, "classes_over_99", whole=classes),
-        ]
-    )
+@dataclass(frozen=True)
+class Course:
+    """What a chart of series is made of: lines over common axes."""
+
+    lines: list[Line]
+    x_ticks: Ticks
+    x_label: str
+
+
+def run_series(metrics: Sequence[Mapping[str, Any]], classes: int) -> list[Series]:
+    """Median and mean confidence of a run and its share of classes at 99 % or more."""
+    return [
+        Series("Median confidence", metrics, "median_confidence"),
+        Series("Mean confidence", metrics, "mean_confidence"),
+        Series("Classes ≥ 99 %", metrics, "classes_over_99", whole=classes),
+    ]
+
+
+def draw_run(metrics: Sequence[Mapping[str, Any]], classes: int, *, nines: bool = False) -> Figure | None:
+    """A chart of `run_series`; None without metrics.
+
+    Args:
+        metrics: rows of metrics.
+        classes: number of classes.
+        nines: whether 1 - p has a logarithmic axis, where 99 %, 99.9 % and 99.99 % are equally far apart.
+    """
+    drawn = course(run_series(metrics, classes))
+    if drawn is None:
+        return None
+    lines, y_ticks = _in_nines(drawn.lines) if nines else (drawn.lines, PERCENT_TICKS)
+    return line_chart(lines, x_ticks=drawn.x_ticks, x_label=drawn.x_label, y_ticks=y_ticks)
+
+
+def _in_nines(lines: Sequence[Line]) -> tuple[list[Line], Ticks]:
+    """Lines whose values are -log10(1 - p), and their ticks."""
+    most = 10.0**-_MOST_NINES
+    drawn = [replace(line, y=-np.log10(np.maximum(1 - np.asarray(line.y, np.float64), most))) for line in lines]
+    top = max(1, *(int(np.ceil(np.max(line.y))) for line in drawn))
+    return drawn, [(0.0, "0 %"), *((float(n), f"{100 - 10.0 ** (2 - n):.10g} %") for n in range(1, top + 1))]
 
 
 def draw_comparison(runs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Figure | None:
@@ -42,20 +75,25 @@ def draw_comparison(runs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> 
 
 
 def draw_course(series: Sequence[Series]) -> Figure | None:
-    """A chart of those series that have at least two values; None when none has.
+    """A chart of `course`; None where there is nothing to draw."""
+    drawn = course(series)
+    return None if drawn is None else line_chart(drawn.lines, x_ticks=drawn.x_ticks, x_label=drawn.x_label)
+
+
+def course(series: Sequence[Series]) -> Course | None:
+    """Those series that have at least two values; None when none has.
 
     The horizontal axis counts evaluations, or generations where no row states evaluations.
     """
     for unit in ("evaluations", "generation"):
         drawn = [(one.label, points) for one in series if len(points := _points(one, unit)) > 1]
         if drawn:
-            end = max(points[-1][0] for _, points in drawn)
             lines = [
                 Line(f"{label}: {percent(points[-1][1])}", *zip(*points, strict=True))  # type: ignore[arg-type]
                 for label, points in drawn
             ]
-            label = "generations" if unit == "generation" else unit
-            return line_chart(lines, x_ticks=count_ticks(end), x_label=label)
+            end = max(points[-1][0] for _, points in drawn)
+            return Course(lines, count_ticks(end), "generations" if unit == "generation" else unit)
     return None
 
 

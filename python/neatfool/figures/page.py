@@ -16,16 +16,28 @@ SMALL_SIDE = 64
 
 
 def write_html(template: Path, out: Path, **values: Any) -> None:
-    """Write an HTML page; everything put in is escaped.
+    """Write an HTML page; see `render_html`.
+
+    Args:
+        template: a Jinja template.
+        out: the file to write.
+        **values: what the template names.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    text = render_html(template, **values)
+    with replacing(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def render_html(template: Path, **values: Any) -> str:
+    """An HTML page; everything put in is escaped.
 
     Args:
         template: a Jinja template. It extends "figures/page.html.j2", may import macros from "figures/macros.html.j2", and
             has the filters `percent` and `uri(side)`.
-        out: the file to write.
         **values: what the template names; a name without a value is an error.
-
-    Raises:
-        RunError: the file cannot be written.
     """
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
@@ -42,6 +54,4 @@ def write_html(template: Path, out: Path, **values: Any) -> None:
     filters: dict[str, Callable[..., str]] = {"percent": percent, "uri": picture_uri}
     environment.filters.update(filters)
     environment.globals["css_variables"] = css_variables
-    text = environment.get_template(template.name).render(**values)
-    with replacing(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    return environment.get_template(template.name).render(**values)

@@ -42,7 +42,12 @@ def picture_uri(picture: Image.Image, side: int) -> str:
     else:
         _reduced(picture, side).save(buffer, "WEBP", quality=80)
         kind = "webp"
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return encoded_uri(buffer.getvalue(), kind)
+
+
+def encoded_uri(encoded: bytes, kind: str) -> str:
+    """An image file of a kind, "png" or "webp", as a data URI."""
+    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"
 
 
 def canvas(width: int, height: int, colour: Colour | str = BACKGROUND) -> tuple[Image.Image, ImageDraw.ImageDraw]:

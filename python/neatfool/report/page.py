@@ -1,35 +1,68 @@
 """The HTML report: one file that needs nothing else to be read."""
 
 import json
-import shlex
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 from markupsafe import Markup
 
+from neatfool.data import example_pictures
 from neatfool.figures.course import draw_comparison, draw_run
 from neatfool.figures.output import inline_svg
 from neatfool.figures.page import SMALL_SIDE, write_html
 from neatfool.figures.tiles import picture_uri
+from neatfool.report.album import album
 from neatfool.report.gallery import write_gallery
 from neatfool.report.summary import Summary, summarise
-from neatfool.runs import Elite, RunFolder
+from neatfool.runs import Elite, Manifest, RunFolder, Verdict
 from neatfool.search import Run, folder_of
 from neatfool.shared.pixels import as_picture
+from neatfool.shared.text import percent
 
 MOST_WHOLE_IMAGES = 40
 MOST_LARGE_THUMBNAILS = 1200
+PHOTOGRAPHS = 3
+"""Real pictures of a class."""
+
+_GROUPS: tuple[tuple[Verdict | None, str, str], ...] = (
+    ("fooled", "Fooled", "The class that the image was evolved for is the classifier's first choice, at 99 % or more."),
+    ("top-1", "First choice, below 99 %", "The class is the classifier's first choice, but not yet at 99 %."),
+    (None, "Not known", "The run does not tell what the classifier's first choice is."),
+    ("not reached", "Taken for something else", "The classifier's first choice is another class."),
+)
 
 
 @dataclass(frozen=True)
 class _Tile:
-    """One elite on the page: its image as a data URI, and the path of the whole PNG where that lies beside the page."""
+    """One elite on the page.
+
+    Attributes:
+        elite: the elite.
+        anchor: the fragment of its permalink.
+        source: its image as a data URI.
+        seen: what it is judged to be, with the confidence, if that is another class.
+        alt: what the image is.
+    """
 
     elite: Elite
+    anchor: str
     source: str | None
-    link: str | None
+    seen: tuple[str, str] | None
+    alt: str
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Tiles of the same verdict, most confident first."""
+
+    verdict: str
+    title: str
+    note: str
+    tiles: list[_Tile]
 
 
 @dataclass(frozen=True)
@@ -37,47 +70,60 @@ class _Section:
     """One run on the page."""
 
     summary: Summary
+    headline: str
     chart: Markup | None
-    tiles: list[_Tile]
+    nines: Markup | None
+    groups: list[_Group]
+    entries: dict[str, dict[str, Any]]
+    no_ancestors: str
+    coordinates: str
     image_shape: tuple[int, int, int]
     pixelated: bool
     command: str | None
     settings: str
     provenance: dict[str, str]
 
+    @property
+    def tiles(self) -> list[_Tile]:
+        return [tile for group in self.groups for tile in group.tiles]
+
+
+_ABSOLUTE = re.compile(r"(?:(?<=^)|(?<=[\s='\"]))(?:/|[A-Za-z]:\\)(?:[^\s'\"]*[/\\])?([^\s'\"/\\]+)")
 
 Source = Run | RunFolder | Path | str
 """A run with a folder, or the folder."""
 
 
-def write_report(source: Source | Sequence[Source], out: Path | str) -> None:
+def write_report(source: Source | Sequence[Source], out: Path | str, *, data: Path | str | None = None) -> None:
     """Write an HTML report of one run, or of several with a comparison first.
 
-    The page holds its images, style and script and asks the network for nothing. A report of one run written into its
-    own folder links every image to the whole PNG.
+    The page holds its images, style and script and asks the network for nothing, so that it can be sent as it is.
 
     Args:
         source: the run, or several.
         out: the HTML file to write.
+        data: a data set (see `neatfool.data.Photographs`), whose pictures stand beside the images of their class.
 
     Raises:
+        DataError: there are no pictures of the run's classes in `data`.
         ValueError: there is no run.
         RunError: a run has no folder, a file of it is damaged, or the report cannot be written.
     """
     runs = [folder_of(one) for one in ([source] if isinstance(source, Run | RunFolder | Path | str) else source)]
     if not runs:
         raise ValueError("a report needs at least one run")
-    out = Path(out)
     summaries = [summarise(run) for run in runs]
     images = sum(len(summary.elites) for summary in summaries)
     sections = [
-        _section(run, summary, _thumbnail_side(images), out) for run, summary in zip(runs, summaries, strict=True)
+        _section(run, summary, images, data, prefix=f"run-{number}-" if len(runs) > 1 else "")
+        for number, (run, summary) in enumerate(zip(runs, summaries, strict=True), 1)
     ]
     comparison = draw_comparison([(one.name, one.metrics) for one in summaries]) if len(runs) > 1 else None
     write_html(
         Path(__file__).parent / "page.html.j2",
-        out,
+        Path(out),
         sections=sections,
+        rows=_rows(sections),
         comparison=inline_svg(comparison, "Median confidence in the course of the runs") if comparison else None,
     )
 
@@ -99,19 +145,29 @@ def _thumbnail_side(images: int) -> int:
     return 112 if images <= MOST_LARGE_THUMBNAILS else 80
 
 
-def _section(run: RunFolder, summary: Summary, side: int, out: Path) -> _Section:
+def _section(run: RunFolder, summary: Summary, images: int, data: Path | str | None, *, prefix: str) -> _Section:
     manifest = run.manifest
-    beside = out.parent.resolve() == run.path.resolve()
+    wanted = {elite.class_index for elite in summary.elites}
+    photographs = {} if data is None else example_pictures(data, manifest.class_names, classes=wanted, most=PHOTOGRAPHS)
+    entries, no_ancestors = album(run, summary, images, photographs)
+    side = _thumbnail_side(images)
+    tiles = [_tile(run, summary, elite, side, prefix) for elite in summary.elites]
     classes = len(summary.elites) or len(manifest.class_names)
-    chart = draw_run(summary.metrics, classes)
+    charts = [draw_run(summary.metrics, classes, nines=nines) for nines in (False, True)]
+    chart, nines = (inline_svg(one, "Confidence in the course of the run") if one else None for one in charts)
     return _Section(
         summary=summary,
-        chart=inline_svg(chart, "Confidence in the course of the run") if chart else None,
-        tiles=[_tile(run, elite, side, beside) for elite in summary.elites],
+        headline=(summary.tally.words() or [""])[0],
+        chart=chart,
+        nines=nines,
+        groups=_groups(summary, tiles),
+        entries={tile.anchor: entry for tile, entry in zip(tiles, entries, strict=True)},
+        no_ancestors=no_ancestors,
+        coordinates=_coordinates(run.config),
         image_shape=manifest.image_shape,
         pixelated=max(manifest.image_shape[1:]) <= SMALL_SIDE,
-        command=manifest.command_line or _repeat_command(run, summary),
-        settings=tomli_w.dumps(run.config),
+        command=_repeat_command(manifest, summary),
+        settings=tomli_w.dumps(_without_places(run.config)),
         provenance={
             "Created": manifest.created,
             "Command": manifest.command,
@@ -124,15 +180,57 @@ def _section(run: RunFolder, summary: Summary, side: int, out: Path) -> _Section
     )
 
 
-def _repeat_command(run: RunFolder, summary: Summary) -> str | None:
-    if summary.command != "evolve":
-        return None
-    return f"neatfool evolve --config {shlex.quote(f'{summary.name}/config.toml')}"
+def _coordinates(config: Mapping[str, Any]) -> str:
+    encoding = config.get("encoding")
+    return str(encoding.get("coordinates", "unit")) if isinstance(encoding, Mapping) else "unit"
 
 
-def _tile(run: RunFolder, elite: Elite, side: int, beside: bool) -> _Tile:
-    if elite.pixels is None:
-        return _Tile(elite, None, None)
-    path = run.image_path(elite.class_index)
-    link = path.relative_to(run.path).as_posix() if beside and path.exists() else None
-    return _Tile(elite, picture_uri(as_picture(elite.pixels), side), link)
+def _groups(summary: Summary, tiles: Sequence[_Tile]) -> list[_Group]:
+    verdicts = dict(zip((elite.class_index for elite in summary.elites), summary.verdicts, strict=True))
+    best = sorted(tiles, key=lambda tile: -tile.elite.confidence)
+    groups = [
+        _Group(verdict or "unknown", title, note, [t for t in best if verdicts[t.elite.class_index] == verdict])
+        for verdict, title, note in _GROUPS
+    ]
+    return [group for group in groups if group.tiles]
+
+
+def _rows(sections: Sequence[_Section]) -> list[tuple[int, str, list[_Tile | None]]]:
+    """Every class with its tile in each run."""
+    by_class = [{tile.elite.class_index: tile for tile in section.tiles} for section in sections]
+    names = {tile.elite.class_index: tile.elite.class_name for section in sections for tile in section.tiles}
+    return [(index, names[index], [tiles.get(index) for tiles in by_class]) for index in sorted(names)]
+
+
+def _tile(run: RunFolder, summary: Summary, elite: Elite, side: int, prefix: str) -> _Tile:
+    top = summary.judgement.top(elite.class_index) if summary.judgement else []
+    first = run.manifest.class_names[top[0][0]] if top else ""
+    seen = (first, percent(top[0][1])) if top and top[0][0] != elite.class_index else None
+    judged = f", judged to be {first}" if top else ""
+    return _Tile(
+        elite=elite,
+        anchor=f"{prefix}class-{elite.class_index}",
+        source=None if elite.pixels is None else picture_uri(as_picture(elite.pixels), side),
+        seen=seen,
+        alt=f"Evolved for {elite.class_name}{judged}",
+    )
+
+
+def _repeat_command(manifest: Manifest, summary: Summary) -> str | None:
+    """A command that works wherever the page's settings were saved as config.toml, or the one that made the run."""
+    if summary.command == "evolve":
+        return "neatfool evolve --config config.toml"
+    command = manifest.command_line
+    return None if command is None else _ABSOLUTE.sub(lambda found: found[1], command)
+
+
+def _without_places(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that say nothing of where files lie here: of a path that begins at the root the last part alone."""
+    return {
+        key: _without_places(value)
+        if isinstance(value, Mapping)
+        else _ABSOLUTE.sub(lambda found: found[1], value)
+        if isinstance(value, str)
+        else value
+        for key, value in config.items()
+    }

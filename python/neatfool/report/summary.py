@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from neatfool.runs import Elite, RunFolder, setting_name
+from neatfool.runs import Elite, Judgement, RunFolder, Tally, Verdict, setting_name, verdicts
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,9 @@ class Summary:
         elites: the best image of every class that has one, in class order.
         median, mean, minimum: of the elites' confidence, in [0, 1].
         over_99, over_9999: number of elites with a confidence of at least 0.99 and 0.9999.
+        judgement: what the elites are judged to be; None where a run has none.
+        verdicts: what became of the class of each elite, in the order of `elites`.
+        tally: how many classes are fooled, how many on top, how many not reached.
         metrics: the rows of ``metrics.jsonl``.
     """
 
@@ -36,6 +39,9 @@ class Summary:
     minimum: float | None
     over_99: int
     over_9999: int
+    judgement: Judgement | None
+    verdicts: Sequence[Verdict | None]
+    tally: Tally
     metrics: Sequence[dict[str, Any]]
 
 
@@ -49,6 +55,8 @@ def summarise(run: RunFolder) -> Summary:
     metrics = run.metrics()
     confidence = np.array([elite.confidence for elite in elites])
     filled = len(elites) > 0
+    judgement = run.judgement()
+    found = verdicts([elite.class_index for elite in elites], confidence, judgement, exclusive=run.manifest.exclusive)
     return Summary(
         name=run.path.resolve().name,
         command=run.manifest.command,
@@ -67,6 +75,9 @@ def summarise(run: RunFolder) -> Summary:
         minimum=float(confidence.min()) if filled else None,
         over_99=int((confidence >= 0.99).sum()),
         over_9999=int((confidence >= 0.9999).sum()),
+        judgement=judgement,
+        verdicts=found,
+        tally=Tally.of(found, exclusive=run.manifest.exclusive),
         metrics=metrics,
     )
 

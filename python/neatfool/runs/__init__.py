@@ -15,7 +15,7 @@ from neatfool.runs.job import (
     read_settings,
     run_job,
 )
-from neatfool.runs.judgement import FOOLED, JUDGEMENT, TOP, Judgement, Verdict, surest, verdict
+from neatfool.runs.judgement import FOOLED, JUDGEMENT, TOP, Judgement, Tally, Verdict, surest, verdicts
 from neatfool.runs.manifest import COMMAND_LINE_LIMIT, SCHEMA_VERSION, Manifest
 from neatfool.runs.naming import default_path, setting_name
 from neatfool.runs.trust import is_own, names_code
@@ -34,6 +34,7 @@ __all__ = [
     "Manifest",
     "RunFolder",
     "StopRequestedError",
+    "Tally",
     "Verdict",
     "begin_folder",
     "check_command",
@@ -55,5 +56,5 @@ __all__ = [
     "run_job",
     "setting_name",
     "surest",
-    "verdict",
+    "verdicts",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +23,7 @@ FOOLED = 0.99
 
 Verdict = Literal["fooled", "top-1", "not reached"]
 
+_MAJORITY = 0.5
 _SCHEMA = 1
 _ROUNDING = 1e-4
 """Confidences may add up to a little more than 1."""
@@ -61,28 +63,74 @@ def surest(scores: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.f
     return top, np.take_along_axis(scores, top, axis=1).clip(0, 1)
 
 
-def verdict(class_index: int, confidence: float, judgement: Judgement | None, *, exclusive: bool) -> Verdict | None:
-    """What became of a class.
+def verdicts(
+    classes: Iterable[int], confidence: Iterable[float], judgement: Judgement | None, *, exclusive: bool
+) -> list[Verdict | None]:
+    """What became of each class.
 
     Args:
-        class_index: the class.
-        confidence: the recorded confidence of its elite in it.
+        classes: their indices.
+        confidence: the recorded confidence of the elite of each in it.
         judgement: of the elites; None where a run has none.
-        exclusive: whether confidences add up to 1, as those of a classifier do; then more than half proves the top.
+        exclusive: whether confidences add up to 1, as those of a classifier do; then half proves the top.
 
     Returns:
         "fooled" if the class itself is on top, at 0.99 or more both as recorded and when judged again; "top-1" if it is on
         top, "not reached" if another is, and None where nothing tells.
     """
-    top = judgement.top(class_index) if judgement else []
-    if top:
-        first, again = top[0]
-        if first != class_index:
-            return "not reached"
-        return "fooled" if min(confidence, again) >= FOOLED else "top-1"
-    if not exclusive or confidence < 0.5:
-        return None
-    return "fooled" if confidence >= FOOLED else "top-1"
+    found: list[Verdict | None] = []
+    for class_index, sure in zip(classes, confidence, strict=True):
+        top = judgement.top(int(class_index)) if judgement else []
+        on_top, again = top[0] if top else (class_index, sure)
+        if on_top != class_index:
+            found.append("not reached")
+        elif top or (exclusive and sure >= _MAJORITY):
+            found.append("fooled" if min(sure, again) >= FOOLED else "top-1")
+        else:
+            found.append(None)
+    return found
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What became of the classes of a run; None where that is not known.
+
+    Attributes:
+        classes: number of classes.
+        fooled: those that are fooled.
+        top1: those whose image is taken for them, the fooled ones among them.
+        not_reached: those whose image is taken for another class.
+    """
+
+    classes: int
+    fooled: int | None
+    top1: int | None
+    not_reached: int | None
+
+    @classmethod
+    def of(cls, verdicts: Sequence[Verdict | None], *, exclusive: bool) -> Tally:
+        """Counts verdicts. Where confidences add up to 1, only those of fooled classes are always known."""
+        known = None not in verdicts
+        fooled, top1, not_reached = (verdicts.count(one) for one in ("fooled", "top-1", "not reached"))
+        return cls(
+            len(verdicts),
+            fooled if known or exclusive else None,
+            fooled + top1 if known else None,
+            not_reached if known else None,
+        )
+
+    def words(self) -> list[str]:
+        """The counts for people, as "19 of 1,000 classes fooled", "4 top-1 only", "977 not reached"; those that are known."""
+        words = [] if self.fooled is None else [f"{self.fooled:,} of {self.classes:,} classes fooled"]
+        if self.fooled is not None and self.top1 is not None and self.top1 > self.fooled:
+            words.append(f"{self.top1 - self.fooled:,} top-1 only")
+        if self.not_reached:
+            words.append(f"{self.not_reached:,} not reached")
+        return words
+
+    def summary(self) -> dict[str, int | None]:
+        """The counts as `--json` prints them."""
+        return {"classes_fooled": self.fooled, "classes_top1": self.top1}
 
 
 def write_judgement(path: Path, judgement: Judgement | None) -> None:

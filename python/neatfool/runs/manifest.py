@@ -62,6 +62,11 @@ class Manifest(BaseModel):
     platform: _Text = Field(default_factory=lambda: f"{platform.system()} {platform.machine()}")
     created: _Text = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
+    @property
+    def exclusive(self) -> bool:
+        """Whether the confidences of an image add up to 1: those of every classifier do, those of another judge need not."""
+        return self.weights_hash is not None
+
     @model_validator(mode="after")
     def _one_size(self) -> "Manifest":
         """The two places that state the size agree: a size that nothing bears out costs minutes and gigabytes to draw."""

@@ -1,5 +1,6 @@
 """How images are found."""
 
+from neatfool.search.ancestry import Ancestors, replay_ancestors
 from neatfool.search.archive import Archive, Member, confidence_statistics
 from neatfool.search.config import EvolveConfig, build_config, read_config
 from neatfool.search.evaluate import Evaluator, Profile
@@ -35,6 +36,7 @@ from neatfool.search.strategy import (
 __all__ = [
     "PRESETS",
     "SMALL_CLASSIFIER",
+    "Ancestors",
     "Archive",
     "Birth",
     "Confidence",
@@ -74,5 +76,6 @@ __all__ = [
     "read_config",
     "register_objective",
     "register_strategy",
+    "replay_ancestors",
     "resume",
 ]

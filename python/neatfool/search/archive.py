@@ -15,6 +15,7 @@ from neatfool.errors import ModelError, RunError
 from neatfool.figures.notebook import gallery_html
 from neatfool.runs import Elite, expect
 from neatfool.shared.pixels import for_looking
+from neatfool.shared.progress import Snapshot
 from neatfool.shared.text import percent
 
 _COLUMNS = (
@@ -221,6 +222,23 @@ class Archive:
         """The elites' pictures for looking at, shape (cells, H, W) gray or (cells, H, W, 3) RGB, uint8."""
         return for_looking(self.pixels())
 
+    def snapshot(self) -> Snapshot:
+        """The elites for whoever shows the run while it goes on."""
+
+        def pixels(cells: NDArray[np.int64]) -> NDArray[np.uint8]:
+            chosen = self.genomes.take(cells)
+            out = np.empty((len(cells), *chosen.shape), np.uint8)
+            chosen.render(out)
+            return out
+
+        return Snapshot(
+            classes=self.classes,
+            class_names=[self.class_names[index] for index in self.classes],
+            confidence=self.confidence.copy(),
+            versions=self.ids.copy(),
+            pixels=pixels,
+        )
+
     def statistics(self) -> dict[str, float | int]:
         """The elites' `confidence_statistics`."""
         return confidence_statistics(self.confidence)
@@ -241,12 +259,16 @@ class Archive:
 
 
 def confidence_statistics(confidence: NDArray[np.float32]) -> dict[str, float | int]:
-    """How thoroughly a classifier is fooled: median, mean and minimum confidence, classes over 99 % and 99.99 %."""
+    """How thoroughly a classifier is fooled: quartiles, mean and minimum confidence, classes over 99 % and 99.99 %."""
     confidence64 = confidence.astype(np.float64)
+    # Several times as fast as numpy's quantile, every generation.
+    lower, upper = np.interp((0.25, 0.75), np.linspace(0, 1, len(confidence64)), np.sort(confidence64))
     return {
         "median_confidence": float(np.median(confidence64)),
         "mean_confidence": float(confidence64.mean()),
         "min_confidence": float(confidence64.min()),
+        "lower_quartile": float(lower),
+        "upper_quartile": float(upper),
         "classes_over_99": int((confidence64 >= 0.99).sum()),
         "classes_over_9999": int((confidence64 >= 0.9999).sum()),
     }

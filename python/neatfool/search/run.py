@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neatfool.classifiers import Classifier
 from neatfool.encodings import Population
 from neatfool.errors import ConfigError, JudgeError, RunError
 from neatfool.figures.course import draw_run
 from neatfool.runs import (
     Judgement,
     RunFolder,
+    Tally,
     continue_folder,
     read_count,
     run_job,
+    verdicts,
 )
 from neatfool.search.archive import Archive
 from neatfool.search.config import EvolveConfig
@@ -127,12 +130,19 @@ class Run:
             "evaluations": self.evaluations,
             "classes": len(self.archive),
             **self.archive.statistics(),
+            **self.tally().summary(),
             "noise": self.noise,
             "seconds": round(self.seconds, 3),
             "evaluations_per_second": round(self.evaluations / self.seconds, 1) if self.seconds else None,
             "profile": {name: round(value, 4) for name, value in self.profile.seconds.items()},
             "classify_share": round(self.profile.seconds["classify"] / spent, 4) if spent else None,
         }
+
+    def tally(self) -> Tally:
+        """How many classes are fooled, how many on top, how many not reached."""
+        exclusive = isinstance(self.judge, Classifier)
+        found = verdicts(self.archive.classes, self.archive.confidence, self.judgement, exclusive=exclusive)
+        return Tally.of(found, exclusive=exclusive)
 
     def advance(self, generations: int, *, progress: OnProgress | None = None, stop: Stop | None = None) -> None:
         """Evolves on, up to generation `generations`. A run folder is locked meanwhile, and remembers the new target.
@@ -228,7 +238,12 @@ class Run:
         """See `Job.progress`."""
         self.metrics[-1]["seconds"] = round(self.seconds, 3)
         return Progress(
-            task="evolving", unit="generations", done=self.generation, total=self._target, metrics=self.metrics[-1]
+            task="evolving",
+            unit="generations",
+            done=self.generation,
+            total=self._target,
+            metrics=self.metrics[-1],
+            snapshot=self.archive.snapshot,
         )
 
     def checkpoint(self) -> tuple[dict[str, NDArray[Any]], dict[str, str]] | None:

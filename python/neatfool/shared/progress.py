@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """The best image of every class that has one, at some moment.
+
+    Attributes:
+        classes: class index of each, shape (k,), int64.
+        class_names: its name.
+        confidence: shape (k,), float32 in [0, 1].
+        versions: a number of each that changes whenever its picture does, shape (k,), int64.
+        pixels: draws those at some positions, int64 (n,), as uint8 (n, channels, H, W).
+    """
+
+    classes: NDArray[np.int64]
+    class_names: Sequence[str]
+    confidence: NDArray[np.float32]
+    versions: NDArray[np.int64]
+    pixels: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +39,8 @@ class Progress:
         done: number done.
         total: number in all; None where it cannot be known.
         metrics: newest numbers of the job, as in a run's `metrics.jsonl`; empty before the first.
+        snapshot: takes stock of the elites, for whoever shows them. It costs little until pixels are asked for, belongs to the
+            moment, and is to be called where the event is told, not in another thread; None where a job has none.
     """
 
     task: str
@@ -24,6 +48,7 @@ class Progress:
     done: int
     total: int | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    snapshot: Callable[[], Snapshot] | None = field(default=None, compare=False)
 
 
 OnProgress = Callable[[Progress], None]

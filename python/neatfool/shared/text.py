@@ -1,20 +1,20 @@
 """Numbers as people read them, and text that a terminal does not obey."""
 
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 _LARGE = 1e6
 """No fraction that anybody means is beyond it, but what a file holds may be."""
 
 
 def percent(fraction: float) -> str:
-    """A fraction as a percentage, always rounded down: less than 1 never reads 100 %."""
+    """A fraction as a percentage, always rounded down: less than 1 never reads 100 %, and more than 0 never 0 %."""
     if not abs(fraction) < _LARGE:
         return f"{100 * fraction:.3g} %"
     digits = "0.0001" if 0.99 <= fraction < 1 else "0.01"
-    value = (Decimal(repr(float(fraction))) * 100).quantize(Decimal(digits), ROUND_DOWN)
+    value = (Decimal(repr(float(fraction))) * 100).quantize(Decimal(digits), ROUND_FLOOR)
     if fraction == 1:
         return "100 %"
-    return "< 0.01 %" if fraction > 0 and value == 0 else f"{value} %"
+    return "< 0.01 %" if fraction > 0 and value == 0 else f"{value + 0} %"
 
 
 def reason(error: BaseException) -> str:

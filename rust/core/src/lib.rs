@@ -59,7 +59,8 @@ pub use crate::rng::{Purpose, Stream};
 pub use crate::simd::{Level, SIMD_VARIABLE};
 pub use crate::species::{Compatibility, Offspring, Species, SpeciesSet, SpeciesSettings, distance};
 pub use crate::variation::{
-    CppnSettings, CrossoverSettings, Innovations, Mating, MutationRates, random_population, vary,
+    Birth, CppnSettings, CrossoverSettings, Innovations, Mating, MutationRates, descend, find_descent,
+    random_population, vary,
 };
 
 /// The example of the read-me runs with the tests.

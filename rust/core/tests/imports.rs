@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The order.
-const MODULES: [&str; 25] = [
+const MODULES: [&str; 26] = [
     "error",
     "simd",
     "rng",
@@ -15,6 +15,7 @@ const MODULES: [&str; 25] = [
     "variation::innovations",
     "variation::mutation",
     "variation::crossover",
+    "variation::descent",
     "variation",
     "species::distance",
     "species::reproduction",

@@ -1,7 +1,7 @@
 //! Arguments from Python: settings objects and arrays of indices.
 
 use neatfool_core::{
-    Activation, ColorModel, Compatibility, CppnSettings, DirectSettings, Mating, MutationRates, SpeciesSettings,
+    Activation, Birth, ColorModel, Compatibility, CppnSettings, DirectSettings, Mating, MutationRates, SpeciesSettings,
 };
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyIndexError, PyValueError};
@@ -146,6 +146,19 @@ pub fn matings(array: &PyReadonlyArray2<'_, u32>) -> PyResult<Vec<Mating>> {
         .rows()
         .into_iter()
         .map(|row| Mating { fitter: row[0], other: row[1], equal: row[2] != 0 })
+        .collect())
+}
+
+/// Rows (generation, child, added connection numbered late).
+pub fn births(array: &PyReadonlyArray2<'_, u32>) -> PyResult<Vec<Birth>> {
+    if array.shape()[1] != 3 {
+        return Err(PyValueError::new_err(format!("births must have the shape (N, 3), not {:?}", array.shape())));
+    }
+    Ok(array
+        .as_array()
+        .rows()
+        .into_iter()
+        .map(|row| Birth { generation: row[0], child: row[1], late: row[2] != 0 })
         .collect())
 }
 

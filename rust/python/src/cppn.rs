@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use neatfool_core::{
     Coordinates, CrossoverSettings, Genome, GenomeArrays, Grid, Innovations as Counters, SpeciesSettings,
-    VariationError, distance, outputs, random_population, render, sums, vary,
+    VariationError, descend, distance, find_descent, outputs, random_population, render, sums, vary,
 };
 use numpy::{
     PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4,
@@ -15,7 +15,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rayon::prelude::*;
 
-use crate::convert::{CppnArguments, SpeciesArguments, bytes, color_model, drawn, indices, matings, value_error};
+use crate::convert::{
+    CppnArguments, SpeciesArguments, births, bytes, color_model, drawn, indices, matings, value_error,
+};
 use crate::pool;
 
 /// The next unused innovation number and node id of a run.
@@ -224,6 +226,43 @@ impl CppnGenomes {
         })?;
         innovations.0 = counters;
         Ok(Self { outputs: self.outputs, genomes })
+    }
+
+    #[pyo3(name = "descend")]
+    #[pyo3(signature = (index, births, settings, *, seed))]
+    fn descend_one(
+        &self,
+        py: Python<'_>,
+        index: usize,
+        births: PyReadonlyArray2<'_, u32>,
+        settings: CppnArguments,
+        seed: u64,
+    ) -> PyResult<Self> {
+        let settings = settings.settings(self.outputs, false)?;
+        let (founder, births) = (self.genome(index)?, self::births(&births)?);
+        let genomes = pool::run(py, |_| descend(founder, &births, &settings, seed))?.map_err(value_error)?;
+        Ok(Self { outputs: self.outputs, genomes })
+    }
+
+    #[pyo3(name = "find_descent")]
+    #[pyo3(signature = (index, births, last, settings, *, seed, tries))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of one call")]
+    fn find_descent_one<'py>(
+        &self,
+        py: Python<'py>,
+        index: usize,
+        births: PyReadonlyArray2<'_, u32>,
+        last: PyRef<'_, Self>,
+        settings: CppnArguments,
+        seed: u64,
+        tries: usize,
+    ) -> PyResult<Option<Bound<'py, PyArray1<bool>>>> {
+        self.check_alike(&last)?;
+        let settings = settings.settings(self.outputs, false)?;
+        let (founder, births, last) = (self.genome(index)?, self::births(&births)?, last.genome(0)?);
+        let found = pool::run(py, |cancel| find_descent(founder, &births, last, &settings, seed, tries, cancel))?
+            .map_err(value_error)?;
+        Ok(found.map(|late| PyArray1::from_vec(py, late)))
     }
 
     #[staticmethod]

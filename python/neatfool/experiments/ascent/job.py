@@ -30,7 +30,7 @@ from neatfool.runs import (
 )
 from neatfool.search import chosen_classes, confidence_statistics
 from neatfool.shared.pixels import as_pixels
-from neatfool.shared.progress import OnProgress, Progress, Stop
+from neatfool.shared.progress import OnProgress, Progress, Snapshot, Stop
 
 Metrics = dict[str, Any]
 
@@ -97,7 +97,33 @@ class Ascent:
         """See `Job.progress`."""
         row = {**self._row(), "seconds": round(self.seconds, 3)}
         return Progress(
-            task="climbing", unit="images", done=int(self.finished.sum()), total=len(self.finished), metrics=row
+            task="climbing",
+            unit="images",
+            done=int(self.finished.sum()),
+            total=len(self.finished),
+            metrics=row,
+            snapshot=self._snapshot,
+        )
+
+    def _snapshot(self) -> Snapshot:
+        """The images begun so far; those in the batch as they are after the last step."""
+        place = {cell: row for row, cell in enumerate(self.climbing.tolist())}
+
+        def pixels(cells: NDArray[np.int64]) -> NDArray[np.uint8]:
+            out = self.images[cells]
+            rows = [(number, place[cell]) for number, cell in enumerate(cells.tolist()) if cell in place]
+            if rows:
+                numbers, climbing = zip(*rows, strict=True)
+                out[list(numbers)] = _bytes(self.pixels[list(climbing)].round())
+            return out
+
+        names = self.classifier.class_names
+        return Snapshot(
+            classes=np.array(self.classes[: self.begun], np.int64),
+            class_names=[names[index] for index in self.classes[: self.begun]],
+            confidence=self.confidence[: self.begun].copy(),
+            versions=2 * self.steps[: self.begun] + self.finished[: self.begun],
+            pixels=pixels,
         )
 
     def result(self) -> AscentResult:

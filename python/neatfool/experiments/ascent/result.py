@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from neatfool.experiments.ascent.settings import AscentConfig
 from neatfool.figures.notebook import gallery_html
-from neatfool.runs import Judgement, RunFolder
+from neatfool.runs import Judgement, RunFolder, Tally, verdicts
 from neatfool.search import confidence_statistics
 from neatfool.shared.pixels import for_looking
 from neatfool.shared.text import percent
@@ -60,6 +60,11 @@ class AscentResult:
         """Whether every image is finished."""
         return bool(self.finished.all())
 
+    def tally(self) -> Tally:
+        """How many classes are fooled, how many on top, how many not reached."""
+        found = verdicts(self.classes, self.confidence, self.judgement, exclusive=True)
+        return Tally.of(found, exclusive=True)
+
     def summary(self) -> dict[str, Any]:
         """The result in one JSON-ready dictionary, as `neatfool ascend --json` prints it.
 
@@ -79,6 +84,7 @@ class AscentResult:
             "classes": len(self.classes),
             "finished": int(self.finished.sum()),
             **confidence_statistics(self.confidence),
+            **self.tally().summary(),
             "reached": {str(threshold): len(steps) for threshold, steps in reached.items()},
             "median_steps_to": {
                 str(threshold): float(np.median(steps)) if len(steps) else None for threshold, steps in reached.items()

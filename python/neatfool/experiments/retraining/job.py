@@ -37,7 +37,7 @@ from neatfool.runs import (
     elite_arrays,
 )
 from neatfool.search import SMALL_CLASSIFIER
-from neatfool.shared.progress import OnProgress, Progress, Stop, never, silent
+from neatfool.shared.progress import OnProgress, Progress, Snapshot, Stop, never, silent
 from neatfool.training import TrainingSettings
 
 _MOST_MOMENTS = 10
@@ -321,7 +321,24 @@ class Retraining:
 
     def _where(self, task: str, metrics: Mapping[str, Any]) -> Progress:
         return Progress(
-            task=task, unit="rounds", done=len(self._rounds), total=self._config.rounds + 1, metrics=metrics
+            task=task,
+            unit="rounds",
+            done=len(self._rounds),
+            total=self._config.rounds + 1,
+            metrics=metrics,
+            snapshot=self._snapshot if self._judged else None,
+        )
+
+    def _snapshot(self) -> Snapshot:
+        """The elites evolved against the newest network."""
+        pictures, confidence = best_of(list(self._judged[-1].values()))
+        classes = np.arange(len(confidence))
+        return Snapshot(
+            classes=classes,
+            class_names=self._first.class_names[: len(classes)],
+            confidence=confidence,
+            versions=np.full_like(classes, len(self._judged)),
+            pixels=lambda rows: pictures[rows],
         )
 
     def _check_stop(self) -> None:

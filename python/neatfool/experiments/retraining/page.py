@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from neatfool.errors import RunError
-from neatfool.experiments.retraining.figure import Network, draw_measure, draw_networks, measures
-from neatfool.experiments.retraining.fooling import best_of
-from neatfool.experiments.retraining.rounds import read_rounds
+from neatfool.experiments.retraining.figure import draw_measure, draw_networks, measures
+from neatfool.experiments.retraining.networks import read_networks
 from neatfool.experiments.retraining.settings import read_retrain_config
-from neatfool.experiments.retraining.state import read_judged
 from neatfool.figures.output import inline_svg, write_figure
 from neatfool.figures.page import write_html
 from neatfool.runs import RunFolder, setting_name
-from neatfool.shared.pixels import as_picture
-
-MOST_CLASSES = 10
 
 
 def write_rounds(folder: RunFolder, *, png: Path, html: Path) -> None:
@@ -36,13 +25,8 @@ def write_rounds(folder: RunFolder, *, png: Path, html: Path) -> None:
     Raises:
         RunError: the run has no complete round yet, or a file is damaged or cannot be written.
     """
-    rows = [asdict(one) for one in read_rounds(folder)]
-    if not rows:
-        raise RunError(f"{folder.path} has no complete round yet; continue it with `neatfool resume`.")
-    first = best_of(list(read_judged(folder, 0).values()))[1]
-    shown = np.sort(np.argsort(-first, kind="stable")[:MOST_CLASSES])
-    names = [folder.manifest.class_names[index] for index in shown]
-    networks = [_network(folder, number, shown, row) for number, row in enumerate(rows)]
+    networks, names = read_networks(folder)
+    rows = [one.row for one in networks]
     title = f"{folder.manifest.model}, retrained against its fooling images"
     facts = f"{setting_name(folder.config, 'encoding')} · seed {read_retrain_config(folder).seed} · "
     facts += f"{rows[-1]['evaluations']:,} evaluations"
@@ -63,10 +47,3 @@ def write_rounds(folder: RunFolder, *, png: Path, html: Path) -> None:
         all_classes=len(folder.manifest.class_names),
         networks=networks,
     )
-
-
-def _network(folder: RunFolder, number: int, shown: NDArray[np.int64], row: dict[str, Any]) -> Network:
-    pixels, confidence = best_of(list(read_judged(folder, number).values()))
-    if shown.max() >= len(pixels):
-        raise RunError(f"Round {number} of {folder.path} has images of fewer classes than round 0; it is damaged.")
-    return Network(f"DNN{number + 1}", [as_picture(one) for one in pixels[shown]], confidence[shown].tolist(), row)

@@ -1,6 +1,7 @@
 //! Variation of CPPNs: the start population and one generation of children.
 
 mod crossover;
+mod descent;
 mod innovations;
 mod mutation;
 pub(crate) mod settings;
@@ -13,6 +14,7 @@ use crate::error::VariationError;
 use crate::genome::Genome;
 use crate::rng::{Purpose, Stream};
 use crate::variation::crossover::cross;
+pub use crate::variation::descent::{Birth, descend, find_descent};
 pub use crate::variation::innovations::Innovations;
 use crate::variation::innovations::{Draft, settle_all};
 use crate::variation::mutation::start_genome;

@@ -1,0 +1,200 @@
+"""The report in a real browser: what opens, by what, and what the address says."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from example_runs import make_run
+
+import neatfool as nf
+from neatfool.report import write_report
+from neatfool.search import build_config, read_config
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+HOSTILE = '</script><img src=x onerror="document.title=1"><b>\''
+
+
+@pytest.fixture(scope="module")
+def evolved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a real run of ten classes."""
+    folder = tmp_path_factory.mktemp("album") / "run"
+    run = nf.evolve("lenet-mnist", generations=3, batch=20, out=folder)
+    write_report(run, folder / "report.html")
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page, and whatever went wrong on it."""
+
+    def __init__(self, browser: Any, path: Path, fragment: str = "", **options: Any) -> None:
+        self.page = browser.new_page(**options)
+        self.faults: list[str] = []
+        self.page.on("console", lambda message: self.faults.append(message.text))
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("request", self._request)
+        self.address = path.as_uri() + fragment
+        self.page.goto(self.address)
+
+    def _request(self, request: Any) -> None:
+        if not request.url.startswith(("data:", self.address.partition("#")[0], "blob:")):
+            self.faults.append(request.url)
+
+    @property
+    def name(self) -> str | None:
+        """What the large view shows."""
+        return self.page.text_content("#view-name") if self.page.locator("dialog[open]").count() else None
+
+    @property
+    def shown(self) -> list[str]:
+        return [tile.get_attribute("id") for tile in self.page.query_selector_all(".tile") if tile.is_visible()]
+
+
+def test_the_large_view_opens_by_mouse_and_closes_where_it_was_opened(browser: Any, evolved: Path) -> None:
+    visit = Visit(browser, evolved)
+    visit.page.click("#class-3")
+    assert visit.name == "3 #3"
+    assert visit.page.url.endswith("#class-3")
+    text = visit.page.text_content("dialog")
+    for part in ("What the classifier sees", "ancestors", "The network that draws it", "gen 0"):
+        assert part in text
+    assert visit.page.locator("dialog .bars dt").count() == 5
+    assert visit.page.eval_on_selector("dialog .picture", "image => image.getBoundingClientRect().width") >= 500
+    visit.page.keyboard.press("Escape")
+    visit.page.wait_for_function("location.hash === ''")
+    assert visit.name is None
+    assert visit.page.evaluate("document.activeElement.id") == "class-3"
+    assert visit.faults == []
+
+
+def test_the_keyboard_does_all_of_it(browser: Any, evolved: Path) -> None:
+    visit = Visit(browser, evolved)
+    order = visit.shown
+    assert visit.page.locator('.tile[tabindex="0"]').count() == 1
+    visit.page.focus(f"#{order[0]}")
+    visit.page.keyboard.press("ArrowRight")
+    assert visit.page.evaluate("document.activeElement.id") == order[1]
+    visit.page.keyboard.press("End")
+    assert visit.page.evaluate("document.activeElement.id") == order[-1]
+    visit.page.keyboard.press("Home")
+    visit.page.keyboard.press("Enter")
+    assert visit.page.url.endswith(f"#{order[0]}")
+    visit.page.keyboard.press("ArrowRight")
+    assert visit.page.url.endswith(f"#{order[1]}")
+    visit.page.keyboard.press("ArrowLeft")
+    visit.page.keyboard.press("ArrowLeft")
+    assert visit.page.url.endswith(f"#{order[0]}")
+    for _ in range(12):
+        visit.page.keyboard.press("Tab")
+        inside = visit.page.evaluate(
+            "document.activeElement.closest('dialog') !== null || document.activeElement === document.body"
+        )
+        assert inside
+    visit.page.keyboard.press("Escape")
+    visit.page.wait_for_function(f"document.activeElement.id === '{order[0]}'")
+    assert visit.faults == []
+
+
+def test_a_permalink_opens_its_image(browser: Any, evolved: Path) -> None:
+    visit = Visit(browser, evolved, "#class-7&sort=class")
+    assert visit.name == "7 #7"
+    visit.page.keyboard.press("Escape")
+    visit.page.wait_for_function("location.hash === '#sort=class'")
+    groups = visit.page.evaluate(
+        "[...document.querySelectorAll('.group')].map(one => [...one.querySelectorAll('.tile')].map(tile => tile.id))"
+    )
+    assert sorted(tile for group in groups for tile in group) == [f"class-{index}" for index in range(10)]
+    assert all(group == sorted(group) for group in groups)
+    visit.page.evaluate("location.hash = 'class-2'")
+    visit.page.wait_for_selector("dialog[open]")
+    assert visit.name == "2 #2"
+    assert Visit(browser, evolved, "#class-999").name is None
+
+
+def test_search_and_order_live_in_the_address(browser: Any, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", class_names=["goldfish", "great white shark", "tiger shark", "hen"])
+    write_report(run, tmp_path / "report.html")
+    visit = Visit(browser, tmp_path / "report.html")
+    visit.page.fill("input[type=search]", "SHARK")
+    assert sorted(visit.shown) == ["class-1", "class-2"]
+    assert visit.page.url.endswith("#q=SHARK")
+    visit.page.select_option("select[name=sort]", "class")
+    again = Visit(browser, tmp_path / "report.html", "#" + visit.page.url.partition("#")[2])
+    assert again.shown == ["class-1", "class-2"]
+    again.page.fill("input[type=search]", "whale & co")
+    assert again.shown == []
+    assert again.page.text_content(".nothing") == "No class matches “whale & co”."
+    assert again.faults == visit.faults == []
+
+
+def test_what_files_hold_stays_text(browser: Any, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", class_names=[HOSTILE, "b"], model=HOSTILE)
+    for runs, fragment in (([run], "#class-0"), ([run, run], "#run-2-class-0")):
+        write_report(runs, tmp_path / "report.html")
+        visit = Visit(browser, tmp_path / "report.html", fragment)
+        assert visit.name == f"{HOSTILE} #0"
+        assert visit.page.locator("img[onerror]").count() == 0
+        assert visit.page.title() != "1"
+        assert visit.faults == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_nothing_is_wider_than_the_window(browser: Any, evolved: Path, tmp_path: Path, width: int, scheme: str) -> None:
+    write_report([evolved.parent, evolved.parent, evolved.parent], tmp_path / "three.html")
+    for path, fragment in (
+        (evolved, ""),
+        (evolved, "#class-4"),
+        (tmp_path / "three.html", ""),
+        (evolved, "#layout=plate"),
+    ):
+        visit = Visit(browser, path, fragment, viewport={"width": width, "height": 800}, color_scheme=scheme)
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert visit.faults == []
+
+
+def test_tables_are_sorted_and_charts_have_two_scales(browser: Any, tmp_path: Path) -> None:
+    runs = [
+        make_run(tmp_path / name, class_names=["a", "b"], generations=n) for name, n in (("x", 9), ("y", 30), ("z", 20))
+    ]
+    write_report(runs, tmp_path / "report.html")
+    visit = Visit(browser, tmp_path / "report.html")
+    visit.page.click("th button:text-is('Generations')")
+    first = "[...document.querySelectorAll('.sortable tbody tr')].map(row => row.cells[0].textContent)"
+    assert visit.page.evaluate(first) == ["x", "z", "y"]
+    visit.page.click("th button:text-is('Generations')")
+    assert visit.page.evaluate(first) == ["y", "z", "x"]
+    visible = "[...document.querySelectorAll('.scales > div')].map(one => one.hidden)"
+    assert visit.page.evaluate(visible)[:2] == [False, True]
+    visit.page.check(".switch input >> nth=0")
+    assert visit.page.evaluate(visible)[:2] == [True, False]
+    assert visit.faults == []
+
+
+def test_genome_and_settings_are_files(browser: Any, evolved: Path, tmp_path: Path) -> None:
+    visit = Visit(browser, evolved, "#class-5")
+    with visit.page.expect_download() as download:
+        visit.page.click("text=Download genome")
+    download.value.save_as(tmp_path / "genome.json")
+    assert (tmp_path / "genome.json").read_text() == visit.page.evaluate(
+        "JSON.stringify(entries.get('class-5').genome)"
+    )
+    visit.page.keyboard.press("Escape")
+    with visit.page.expect_download() as download:
+        visit.page.click("text=Download config.toml")
+    download.value.save_as(tmp_path / "config.toml")
+    again = nf.evolve(config=build_config(read_config(tmp_path / "config.toml")))
+    elites = nf.RunFolder.open(evolved.parent).elites()
+    assert again.archive.confidence.tolist() == [elite.confidence for elite in elites]
