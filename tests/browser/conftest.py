@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 from examples import make_pages
 
-WIDTHS, SCHEMES = (390, 1400), ("light", "dark")
-
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:

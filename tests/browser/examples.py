@@ -8,11 +8,12 @@ from digits import write_digits
 from example_runs import make_run
 from fake_audits import fake_audit, fake_detection, fake_feeding, fake_folder
 from PIL import Image
+from test_repetition import SIDE, STRIPES, population
 from torch import nn
 
-from neatfool import Classifier, RunFolder
+from neatfool import Classifier, Cppn, RunFolder, evolve
 from neatfool.experiments.audit import before_and_after, compare_audits
-from neatfool.experiments.hypothesis.page import write_page as write_hypothesis
+from neatfool.experiments.repetition import repeat
 from neatfool.experiments.reproduction import reproduce
 from neatfool.experiments.retraining import RetrainSettings, retrain
 from neatfool.experiments.transfer import transfer_images
@@ -20,12 +21,11 @@ from neatfool.experiments.transfer.page import write_transfer
 from neatfool.experiments.transfer.result import TransferMatrix
 from neatfool.report import write_report
 
-__all__ = ["make_pages", "write_hypothesis"]
-
 
 def make_pages(out: Path) -> dict[str, Path]:
     """The pages by what they are of."""
     pages = _reproduced(out) | _audits(out)
+    pages["repeat"] = _repeated(out / "repeated")
     pages["retrain"] = _retrained(out / "retrain")
     names = [f"class {number}, with a long name of many words" for number in range(300)]
     runs = [make_run(out / f"many-{seed}", class_names=names, seed=seed) for seed in range(2)]
@@ -46,7 +46,7 @@ def _reproduced(out: Path) -> dict[str, Path]:
         "evolve": folder / "row-2/report.html",
         "ascend": folder / "row-5-with/report.html",
         "transfer": folder / "row-6/transfer.html",
-        "repeat": folder / "row-9/repetition.html",
+        "nothing repeated": folder / "row-9/repetition.html",
         "diversity": folder / "row-10/diversity.html",
         "hypothesis": folder / "row-11/hypothesis.html",
         "reproduce": folder / "reproduction.html",
@@ -71,6 +71,22 @@ def _audits(out: Path) -> dict[str, Path]:
     }
 
 
+def _repeated(out: Path) -> Path:
+    """Twelve elites with six stripes each."""
+    names = [f"class {number}" for number in range(12)]
+    layers = nn.Sequential(nn.Flatten(), nn.Linear(SIDE * SIDE, 12))
+    model = Classifier(layers, input_size=SIDE, channels=1, class_names=names, name="stripes")
+    run = evolve(model, encoding=Cppn(), generations=0, batch=12, out=out / "run")
+    every = np.arange(12)
+    run.archive.genomes.put(every, population(*[STRIPES] * 12), every)
+    run.archive.ids[:] = 100 + every
+    run.search.evaluations = 112
+    run.lineage.add(run.archive.ids, [(-1, -1)] * 12, [-1] * 12, generation=0)
+    run.save()
+    repeat(run.folder, judge=model).write(out)
+    return out / "repetition.html"
+
+
 def _retrained(out: Path) -> Path:
     torch.manual_seed(0)
     layers = nn.Sequential(nn.Conv2d(1, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 36, 3))
@@ -85,7 +101,7 @@ def _retrained(out: Path) -> Path:
     settings = RetrainSettings(images_per_class=6, generations=4, batch=20, epochs=1, training_batch=20)
     classifier = Classifier(layers, input_size=8, channels=1, name="tiny")
     retrain(classifier, data, rounds=2, settings=settings, out=out).write()
-    return out / "retrain.html"
+    return out / "rounds.html"
 
 
 def _many_transferred(out: Path) -> Path:

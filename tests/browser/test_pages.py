@@ -10,8 +10,8 @@ import pytest
 pytestmark = pytest.mark.slow
 
 PAGES = (
-    "evolve", "ascend", "transfer", "transfer of many images", "retrain", "repeat", "diversity", "hypothesis",
-    "reproduce", "audit", "audits compared", "before and after", "report of several runs",
+    "evolve", "ascend", "transfer", "transfer of many images", "retrain", "repeat", "nothing repeated", "diversity",
+    "hypothesis", "reproduce", "audit", "audits compared", "before and after", "report of several runs",
 )  # fmt: skip
 VIEWS = [(width, scheme) for width in (390, 1400) for scheme in ("light", "dark")]
 
@@ -30,6 +30,8 @@ FOCUS = """() => {
   return {what: one.outerHTML.slice(0, 80), seen: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1};
 }"""
 
+OWN = ("file", "data", "blob")
+
 
 @contextmanager
 def opened(browser: Any, path: Path, width: int, scheme: str) -> Iterator[tuple[Any, list[str]]]:
@@ -42,9 +44,6 @@ def opened(browser: Any, path: Path, width: int, scheme: str) -> Iterator[tuple[
     page.goto(path.as_uri())
     yield page, said
     context.close()
-
-
-OWN = ("file", "data", "blob")
 
 
 @pytest.mark.parametrize("name", PAGES)
