@@ -80,13 +80,13 @@ def write_page(result: Reproduction, out: Path) -> None:
     )
 
 
-_VERDICTS = ("agrees", "differs", "too few to say", "not run")
+_VERDICTS = ("agrees", "differs", "undecided", "not run")
 
 
 def _verdict(row: Row | None) -> str:
     if row is None:
         return "not run"
-    return "too few to say" if row.agrees is None else "agrees" if row.agrees else "differs"
+    return "undecided" if row.agrees is None else "agrees" if row.agrees else "differs"
 
 
 def _material(root: Path, paper: Paper) -> tuple[list[_Strip], list[tuple[str, str]]]:

@@ -167,7 +167,12 @@ def _transferred(context: Context, runs: list[Run], targets: list[Classifier], s
             for name, figures in others
         ]
         texts.append(f"{own} images on " + "; ".join(rates))
-    return Outcome(". ".join(texts), setting, 0, "", bool(kept) and 0.1 <= float(np.mean(kept)) < 1)
+    return Outcome(". ".join(texts), setting, 0, "", many_not_all(kept))
+
+
+def many_not_all(kept: list[float]) -> bool:
+    """Whether of the images shown to other networks many, not all, keep their class, given the share of each pair."""
+    return bool(kept) and 0.1 <= float(np.mean(kept)) < 1
 
 
 def _retrained(context: Context, settings: RetrainSettings) -> tuple[dict[str, Any], str]:
