@@ -49,7 +49,7 @@ def command(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
-    """Run the paper's experiments and put the results beside the paper's."""
+    """Run the paper's experiments and put the results beside the paper's, as a page and a table."""
     from neatfool.experiments.reproduction import reproduce
     from neatfool.models import ModelConfig
     from neatfool.shared.settings import check_settings
