@@ -15,7 +15,8 @@ from neatfool import load_classifier, resume
 from neatfool.cli import run
 from neatfool.errors import ConfigError, ModelError
 from neatfool.experiments.reproduction import reproduce
-from neatfool.experiments.reproduction.rows import Context, mnist_networks
+from neatfool.experiments.reproduction.context import Context
+from neatfool.experiments.reproduction.rows import many_not_all, mnist_networks
 from neatfool.experiments.reproduction.settings import ReproductionConfig
 from neatfool.models import ModelConfig
 from neatfool.training import save_classifier
@@ -67,7 +68,7 @@ def test_all_rows_of_mnist_make_a_table(digits, tmp_path, capsys):
     before = {
         path: path.stat().st_mtime_ns
         for path in (tmp_path / "r").rglob("*")
-        if path.suffix not in (".md", ".lock") and not path.name.startswith(".")
+        if path.stem != "reproduction" and path.suffix != ".lock" and not path.name.startswith(".")
     }
     assert run([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == rows
@@ -103,6 +104,35 @@ def test_rows_of_imagenet_run_on_any_photographs(tmp_path, capsys):
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [row["row"] for row in rows] == [3, 4, 6, 9]
     assert "another network" in rows[0]["differs"]
+
+
+def test_the_page_has_every_row_with_its_rule_and_links_to_the_runs(digits, tmp_path, capsys):
+    options = ["--scale", "smoke", "--rows", "1,5,9", "--device", "cpu", "--out", str(tmp_path / "r")]
+    assert run(["reproduce", "mnist", "--data", str(digits), *options]) == 0
+    assert str(tmp_path / "r/reproduction.html") in capsys.readouterr().out.replace("\n", "")
+    page = (tmp_path / "r/reproduction.html").read_text()
+    verdicts = re.findall(r'<h2>(\d+)\. .*? <span class="chip[^"]*">([^<]+)</span></h2>', page)
+    # Row 1 ends far below 99.99 %, two classes of row 5 do not, and two elites are too few for row 9.
+    decided = {"1": "differs", "5": "agrees", "9": "undecided"}
+    assert dict(verdicts) == {str(number): decided.get(str(number), "not run") for number in MNIST_ROWS}
+    assert page.count("Agrees where ") == len(MNIST_ROWS)
+    links = [link for link in re.findall(r'href="([^"]+)"', page) if not link.startswith("#")]
+    assert {"row-1/report.html", "row-5-with/report.html", "row-9/repetition.html"} <= set(links)
+    assert all((tmp_path / "r" / link).is_file() for link in links)
+
+
+def test_rows_that_were_made_before_there_were_rules_are_undecided(digits, tmp_path):
+    done = reproduce("mnist", data=digits, out=tmp_path / "r", scale="smoke", rows=[1])
+    assert done.rows[0].agrees is False
+    replace(done, rows=(replace(done.rows[0], agrees=None),)).write()
+    assert '<span class="chip">undecided</span>' in (tmp_path / "r/reproduction.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("kept", "agrees"), [([1.0, 1.0], False), ([0.0, 0.1], False), ([0.02, 0.4], True), ([1.0, 0.5], True)]
+)
+def test_transfer_agrees_where_many_but_not_all_images_keep_their_class(kept, agrees):
+    assert many_not_all(kept) is agrees
 
 
 def test_an_interrupted_reproduction_goes_on_where_it_stopped(digits, tmp_path):

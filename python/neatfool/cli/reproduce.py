@@ -49,7 +49,7 @@ def command(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
-    """Run the paper's experiments and put the results beside the paper's."""
+    """Run the paper's experiments and put the results beside the paper's, as a page and a table."""
     from neatfool.experiments.reproduction import reproduce
     from neatfool.models import ModelConfig
     from neatfool.shared.settings import check_settings
@@ -90,5 +90,6 @@ def finish(result: Any, *, json: bool, quiet: bool) -> int:
         for row in result.rows:
             table.add_row(str(row.row), row.experiment, row.paper, row.ours, f"{row.seconds:,.0f}")
         stdout.print(table)
+        stdout.print(f"page  {result.folder.path / 'reproduction.html'}", soft_wrap=True)
         stdout.print(f"table {result.folder.path / 'reproduction.md'}", soft_wrap=True)
     return 0 if result.done else 130

@@ -22,7 +22,7 @@ PALETTE: dict[str, tuple[str, str]] = {
     "rule": ("#e4e5e8", "#2d323c"),
     "c0": ("#5b6270", "#aab2c0"),
     "c1": ("#1f5fd0", "#7fb0ff"),
-    "c2": ("#c75b00", "#ffab5e"),
+    "c2": ("#b55200", "#ffab5e"),
     "c3": ("#0b8457", "#4fd1a1"),
     "c4": ("#8b3fc4", "#cf9cff"),
     "c5": ("#c0286c", "#ff8fbd"),

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from neatfool.errors import ConfigError, RunError
+from neatfool.experiments.reproduction.context import Context
 from neatfool.experiments.reproduction.result import Reproduction, Row
-from neatfool.experiments.reproduction.rows import EXPERIMENTS, Context
+from neatfool.experiments.reproduction.rows import EXPERIMENTS
 from neatfool.experiments.reproduction.settings import COMMAND, SCALES, ReproductionConfig
 from neatfool.models import ModelConfig
 from neatfool.runs import (
@@ -50,7 +51,7 @@ def reproduce(
     Args:
         what: "mnist" (rows 1, 2, 5, 6, 7, 9, 10, 11) or "imagenet" (rows 3 to 6 and 8 to 10).
         data: MNIST's files, or a folder with one folder of photographs a class.
-        out: folder for the runs, figures and `reproduction.md`.
+        out: folder for the runs, figures, `reproduction.md` and `reproduction.html`.
         scale: "smoke" (a minute), "small" or "full".
         rows: only these.
         model: the network to fool; the built-in LeNet, or AlexNet as in the paper.

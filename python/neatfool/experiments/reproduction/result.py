@@ -26,6 +26,8 @@ class Row:
         evaluations: images judged during searches.
         seconds: time it took.
         differs: where and why ours differs from the paper; empty if it does not.
+        agrees: whether the numbers are in accord with the paper by the row's rule, which the page states; None where
+            there are too few of them to say, or the row was made before there were rules.
     """
 
     row: int
@@ -36,6 +38,7 @@ class Row:
     evaluations: int
     seconds: float
     differs: str
+    agrees: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,18 @@ class Reproduction:
         }
 
     def write(self) -> None:
-        """Writes the table as `reproduction.md`.
+        """Writes the table as `reproduction.md`, and the page `reproduction.html`.
 
         Raises:
-            RunError: it cannot be written.
+            RunError: one cannot be written, or a run of a row is damaged.
         """
+        from neatfool.experiments.reproduction.page import write_page
+
         lines = [f"# Reproduction: {self.what}, scale {self.scale}", "", _line(_COLUMNS), "|---" * len(_COLUMNS) + "|"]
         lines += [_line(_cells(row)) for row in self.rows]
         with replacing(self.folder.path / "reproduction.md") as temporary:
             temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_page(self, self.folder.path / "reproduction.html")
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in _COLUMNS)

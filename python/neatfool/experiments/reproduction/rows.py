@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,68 +14,23 @@ from neatfool.experiments.ascent import AscentSettings, ascend, resume_ascent
 from neatfool.experiments.diversity import diversity
 from neatfool.experiments.hypothesis import hypothesis
 from neatfool.experiments.repetition import repeat
-from neatfool.experiments.reproduction.settings import ReproductionConfig
+from neatfool.experiments.reproduction.context import Context, Outcome
 from neatfool.experiments.retraining import RetrainSettings, resume_retrain, retrain
 from neatfool.experiments.retraining.state import weights_name
 from neatfool.experiments.transfer import transfer
 from neatfool.models import load_classifier
 from neatfool.report import write_run_pages
-from neatfool.runs import RunFolder, StopRequestedError
+from neatfool.runs import RunFolder
 from neatfool.search import PRESETS, EvolveConfig, Run, build_config, evolve, resume
 from neatfool.shared.files import make_folder
-from neatfool.shared.progress import OnProgress, Progress, Stop
 from neatfool.shared.text import percent
-from neatfool.training import Epoch, TrainingSettings, save_classifier, train_classifier
+from neatfool.training import TrainingSettings, save_classifier, train_classifier
 
 _LAST_ATTACK = 25
 """Times the usual generations, against the network of the last round of retraining."""
 
-
-class Outcome(NamedTuple):
-    """What a row came to, in words; see `Row`."""
-
-    ours: str
-    setting: str
-    evaluations: int
-    differs: str
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a row is made from.
-
-    Attributes:
-        config: what is reproduced.
-        out: the folder for runs and figures.
-        row: what is being made, in words.
-        progress: told what goes on.
-        stop: asked often.
-    """
-
-    config: ReproductionConfig
-    out: Path
-    trusted: bool
-    row: str
-    progress: OnProgress
-    stop: Stop
-
-    def tell(self, part: str) -> OnProgress:
-        """What a part of the row reports to."""
-        return lambda now: self.progress(replace(now, task=f"{self.row}: {part}, {now.task}"))
-
-    def told_epoch(self, part: str) -> Callable[[Epoch], None]:
-        """What a training of the row reports to; it ends where the user says stop."""
-
-        def told(epoch: Epoch) -> None:
-            self.progress(Progress(task=f"{self.row}: {part}", unit="epochs", done=epoch.epoch))
-            self.check_stop()
-
-        return told
-
-    def check_stop(self) -> None:
-        """Raises StopRequestedError if the user says stop; the row is done another time then."""
-        if self.stop():
-            raise StopRequestedError
+LEAST_REPEATING = 5
+"""Elites that repeat a motif; with fewer, nothing is said of repetition."""
 
 
 def _evolve(context: Context, name: str, preset: str | None, **changes: Any) -> Run:
@@ -116,17 +70,23 @@ def _setting(config: EvolveConfig) -> str:
     return f"{config.model.name}{crops}, {config.generations} generations of {config.batch}"
 
 
-def _search_row(context: Context, name: str, preset: str, paper_generations: int) -> Outcome:
+def _search_row(
+    context: Context, name: str, preset: str, paper_generations: int, agrees: Callable[[dict[str, Any]], bool]
+) -> Outcome:
     run = _evolve(context, name, preset)
     short = run.generation < paper_generations
     differs = f"{run.generation:,} generations instead of {paper_generations:,}" if short else ""
     if context.config.model.name != "alexnet" and preset.startswith("paper-imagenet"):
         differs = f"another network{', ' if differs else ''}{differs}"
-    return Outcome(_searched(run), _setting(run.config), run.evaluations, differs)
+    return Outcome(_searched(run), _setting(run.config), run.evaluations, differs, agrees(run.summary()))
+
+
+def _all_fooled(one: dict[str, Any]) -> bool:
+    return bool(one["median_confidence"] >= 0.9999 and one["classes_over_99"] == one["classes"])
 
 
 def _ascent(context: Context) -> Outcome:
-    texts, evaluations = [], 0
+    texts, evaluations, reached = [], 0, True
     for name, settings in {
         "without": AscentSettings(),
         "with": AscentSettings(l2_decay=0.01, blur_radius=0.5, blur_every=4),
@@ -148,11 +108,12 @@ def _ascent(context: Context) -> Outcome:
         result.write()
         one = result.summary()
         evaluations += one["evaluations"]
+        reached &= one["classes_over_99"] == one["classes"]
         texts.append(
             f"{name} regularisers {one['classes_over_99']} of {one['classes']} classes at 99 % or more, "
             f"{one['classes_over_9999']} at 99.99 %, median {percent(one['median_confidence'])}"
         )
-    return Outcome("; ".join(texts), f"{context.config.model.name}, {one['classes']} classes", evaluations, "")
+    return Outcome("; ".join(texts), f"{context.config.model.name}, {one['classes']} classes", evaluations, "", reached)
 
 
 def mnist_networks(context: Context) -> list[Classifier]:
@@ -196,17 +157,22 @@ def _imagenet_transfer(context: Context) -> Outcome:
 def _transferred(context: Context, runs: list[Run], targets: list[Classifier], setting: str) -> Outcome:
     matrix = transfer(runs, targets, progress=context.tell("showing the images"), stop=context.stop)
     matrix.write(context.out / "row-6")
-    texts = []
+    texts, kept = [], []
     for run, result in zip(runs, matrix.results, strict=True):
         own = run.config.encoding.name if runs[0].classifier.name == runs[1].classifier.name else run.classifier.name
+        others = [(name, result.figures(at)) for at, name in enumerate(result.targets) if not result.itself[at]]
+        kept += [figures["same_class_rate"] for _, figures in others]
         rates = [
             f"{name}: {figures['same_class_rate']:.0%} the same class, {figures['over_99_rate']:.0%} at 99 % or more"
-            for target, name in enumerate(result.targets)
-            if not result.itself[target]
-            for figures in [result.figures(target)]
+            for name, figures in others
         ]
         texts.append(f"{own} images on " + "; ".join(rates))
-    return Outcome(". ".join(texts), setting, 0, "")
+    return Outcome(". ".join(texts), setting, 0, "", many_not_all(kept))
+
+
+def many_not_all(kept: list[float]) -> bool:
+    """Whether of the images shown to other networks many, not all, keep their class, given the share of each pair."""
+    return bool(kept) and 0.1 <= float(np.mean(kept)) < 1
 
 
 def _retrained(context: Context, settings: RetrainSettings) -> tuple[dict[str, Any], str]:
@@ -256,7 +222,7 @@ def _mnist_retraining(context: Context) -> Outcome:
         if fooled == len(medians)
         else "trained on elites of ten moments of ten evolutions, later networks take far more evaluations to fool"
     )
-    return Outcome(ours, setting, summary["evaluations"] + last_run["evaluations"], differs)
+    return Outcome(ours, setting, summary["evaluations"] + last_run["evaluations"], differs, fooled == len(medians))
 
 
 def _imagenet_retraining(context: Context) -> Outcome:
@@ -278,6 +244,7 @@ def _imagenet_retraining(context: Context) -> Outcome:
         f"{setting}, features frozen, last layer distilled",
         summary["evaluations"],
         f"{summary['training_images']:,} photographs instead of 1.3 million; far fewer generations",
+        after["median_confidence"] <= before["median_confidence"] / 2,
     )
 
 
@@ -295,12 +262,15 @@ def _repetition(context: Context, name: str, preset: str) -> Outcome:
     result.write(context.out / "row-9")
     one = result.summary()
     if not one["repeating"]:
-        return Outcome(f"none of {one['elites']} elites repeats a motif", _setting(run.config), 0, "too few repeats")
+        return Outcome(
+            f"none of {one['elites']} elites repeats a motif", _setting(run.config), 0, "too few repeats", None
+        )
     ours = (
         f"{one['repeating']} of {one['elites']} elites repeat a motif; "
         f"in {one['rising']:.0%} of them confidence rises with the number of copies"
     )
-    return Outcome(ours, f"{one['elites']} surest elites of row {name.removeprefix('row-')}", 0, "")
+    setting = f"{one['elites']} surest elites of row {name.removeprefix('row-')}"
+    return Outcome(ours, setting, 0, "", one["rising"] > 0.5 if one["repeating"] >= LEAST_REPEATING else None)
 
 
 def _diversity(context: Context, first: str, preset: str) -> Outcome:
@@ -324,7 +294,8 @@ def _diversity(context: Context, first: str, preset: str) -> Outcome:
             f"; related classes get more similar images: rank correlation {strongest['rho']:.2f} "
             f"({strongest['relatedness']}, {strongest['similarity']}, p {strongest['p']:.3f})"
         )
-    return Outcome(ours, f"{len(runs)} runs", sum(run.evaluations for run in runs[1:]), "")
+    agrees = strongest["rho"] > 0 and strongest["p"] < 0.05 if strongest else None
+    return Outcome(ours, f"{len(runs)} runs", sum(run.evaluations for run in runs[1:]), "", agrees)
 
 
 def _hypothesis(context: Context) -> Outcome:
@@ -361,6 +332,7 @@ def _hypothesis(context: Context) -> Outcome:
         f"density-mnist, {context.config.amount.retrain_generations} generations an attack",
         sum(attack.evaluations for attack in result.attacks),
         "the paper proposes it and leaves it untested",
+        all(group.rejected_typical >= 0.95 for group in result.groups if group.kind == "evolved"),
     )
 
 
@@ -374,9 +346,9 @@ _DIVERSE = "independent runs find different images for a class; related classes 
 
 MNIST: dict[int, Experiment] = {
     1: ("MNIST, direct encoding", "every digit at about 99.99 % after 200 generations",
-        lambda c: _search_row(c, "row-1", "paper-mnist-direct", 200)),
+        lambda c: _search_row(c, "row-1", "paper-mnist-direct", 200, _all_fooled)),
     2: ("MNIST, CPPN encoding", "every digit at about 99.99 % after 200 generations",
-        lambda c: _search_row(c, "row-2", "paper-mnist", 200)),
+        lambda c: _search_row(c, "row-2", "paper-mnist", 200, _all_fooled)),
     5: _ASCENT,
     6: ("transfer to other networks", "many, not all, images fool them too", _mnist_transfer),
     7: ("MNIST retraining", "each new network is fooled again at about 99.99 %", _mnist_retraining),
@@ -387,9 +359,10 @@ MNIST: dict[int, Experiment] = {
 
 IMAGENET: dict[int, Experiment] = {
     3: ("ImageNet, direct encoding", "median 21.59 %, 45 classes at 99 % or more after 20,000 generations",
-        lambda c: _search_row(c, "row-3", "paper-imagenet-direct", 20_000)),
+        lambda c: _search_row(c, "row-3", "paper-imagenet-direct", 20_000,
+                              lambda one: abs(one["median_confidence"] - 0.2159) <= 0.1)),
     4: ("ImageNet, CPPN encoding", "median 88.11 % after 5,000 generations",
-        lambda c: _search_row(c, "row-4", "paper-imagenet", 5_000)),
+        lambda c: _search_row(c, "row-4", "paper-imagenet", 5_000, lambda one: one["median_confidence"] >= 0.7811)),
     5: _ASCENT,
     6: ("transfer to other networks", "many, not all, images fool them too", _imagenet_transfer),
     8: ("ImageNet retraining", "median 88.1 % for DNN1, 11.7 % for DNN2", _imagenet_retraining),

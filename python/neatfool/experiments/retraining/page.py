@@ -41,6 +41,7 @@ def write_rounds(folder: RunFolder, *, png: Path, html: Path) -> None:
         charts=[
             (one.title.capitalize(), inline_svg(draw_measure(one, networks), f"{one.title} of every network"))
             for one in drawn
+            if any(row[one.key] is not None for row in rows)
         ],
         figure=inline_svg(figure, "Images evolved against every network, and how it fared"),
         shown_classes=len(names),

@@ -1,0 +1,113 @@
+"""The page of a reproduction: each of the paper's rows beside ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neatfool.experiments.reproduction.paper import PAPER, Paper
+from neatfool.experiments.reproduction.rows import EXPERIMENTS
+from neatfool.figures.page import SMALL_SIDE, write_html
+from neatfool.figures.tiles import picture_uri
+from neatfool.runs import RunFolder, read_elites
+from neatfool.shared.pixels import as_picture, open_picture
+
+if TYPE_CHECKING:
+    from neatfool.experiments.reproduction.result import Reproduction, Row
+
+_MOST_TILES, _TILE, _PICTURE = 10, 112, 1000
+
+
+@dataclass(frozen=True)
+class _Tile:
+    source: str
+    class_name: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """The elites of a run, in the order of their classes, or the surest of many; `page` is its page, if there is one."""
+
+    run: str
+    page: str | None
+    total: int
+    pixelated: bool
+    tiles: list[_Tile]
+
+
+@dataclass(frozen=True)
+class _Section:
+    number: int
+    experiment: str
+    reported: str
+    paper: Paper
+    ours: Row | None
+    verdict: str
+    strips: list[_Strip]
+    pictures: list[tuple[str, str]]
+    """(page, picture)"""
+
+
+def write_page(result: Reproduction, out: Path) -> None:
+    """Writes a self-contained HTML page; its links to the pages of the runs are relative.
+
+    Raises:
+        RunError: it cannot be written, or a run is damaged.
+        DataError: a picture beside a page cannot be read.
+    """
+    ours = {row.row: row for row in result.rows}
+    root = result.folder.path
+    sections = [
+        _Section(
+            number, experiment, reported, PAPER[number], ours.get(number), _verdict(ours.get(number)),
+            *(_material(root, PAPER[number]) if number in ours else ([], [])),
+        )
+        for number, (experiment, reported, _) in EXPERIMENTS[result.what].items()
+    ]  # fmt: skip
+    write_html(
+        Path(__file__).parent / "page.html.j2",
+        out,
+        result=result,
+        model=result.folder.manifest.model,
+        sections=sections,
+        counts={name: sum(one.verdict == name for one in sections) for name in _VERDICTS},
+        seconds=sum(row.seconds for row in result.rows),
+        evaluations=sum(row.evaluations for row in result.rows),
+    )
+
+
+_VERDICTS = ("agrees", "differs", "undecided", "not run")
+
+
+def _verdict(row: Row | None) -> str:
+    if row is None:
+        return "not run"
+    return "undecided" if row.agrees is None else "agrees" if row.agrees else "differs"
+
+
+def _material(root: Path, paper: Paper) -> tuple[list[_Strip], list[tuple[str, str]]]:
+    strips = [_strip(root, name) for name in paper.runs if RunFolder.exists(root / name)]
+    pictures = [
+        (f"{name}.html", picture_uri(open_picture(root / f"{name}.png"), _PICTURE))
+        for name in paper.results
+        if (root / f"{name}.png").is_file() and (root / f"{name}.html").is_file()
+    ]
+    return strips, pictures
+
+
+def _strip(root: Path, name: str) -> _Strip:
+    folder = RunFolder.open(root / name)
+    elites = read_elites(folder)
+    chosen = np.arange(len(elites))
+    if len(elites) > _MOST_TILES:
+        chosen = np.argsort(-elites.confidence, kind="stable")[:_MOST_TILES]
+    tiles = [
+        _Tile(picture_uri(as_picture(pixels), _TILE), elites.class_names[at], float(elites.confidence[at]))
+        for at, pixels in zip(chosen.tolist(), elites.pixels(chosen), strict=True)
+    ]
+    page = f"{name}/report.html" if (root / name / "report.html").is_file() else None
+    return _Strip(name, page, len(elites), max(folder.manifest.image_shape[1:]) <= SMALL_SIDE, tiles)
