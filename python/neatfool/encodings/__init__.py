@@ -4,6 +4,7 @@ from neatfool.encodings.array import ArrayEncoding, ArrayPopulation
 from neatfool.encodings.base import ENCODINGS, Arrays, Encoding, Population, Shape, Species
 from neatfool.encodings.cppn import Cppn, CppnPopulation
 from neatfool.encodings.direct import Direct, DirectPopulation
+from neatfool.encodings.nodes import node_pictures
 
 register_encoding = ENCODINGS.register
 
@@ -20,5 +21,6 @@ __all__ = [
     "Population",
     "Shape",
     "Species",
+    "node_pictures",
     "register_encoding",
 ]
