@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from neatfool import __version__
 from neatfool.cli import (
+    animate,
     ascend,
     audit,
     check,
@@ -56,11 +57,14 @@ COMMANDS = (
     check,
     models,
     render,
+    animate,
     inspect,
     report,
 )
 for module in COMMANDS:
-    app.command(module.__name__.rpartition(".")[2])(only_results()(module.command))
+    app.command(module.__name__.rpartition(".")[2], epilog=getattr(module, "EPILOG", None))(
+        only_results()(module.command)
+    )
 
 
 @app.callback(invoke_without_command=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -141,6 +142,14 @@ class CppnPopulation:
         except OverflowError as error:
             raise RunError(f"There is no further generation: {error}.") from error
         return self._with(children)
+
+    def of_json(self, texts: Sequence[str]) -> CppnPopulation:
+        """Genomes from their JSON form, drawn as those of this batch.
+
+        Raises:
+            ValueError: one is no genome.
+        """
+        return self._with(_core.CppnGenomes.from_json(texts))
 
     def descend(self, index: int, births: NDArray[np.uint32]) -> CppnPopulation:
         """The genome at `index` and its line of descendants, made again; one parent each, as `vary` mutates it.
