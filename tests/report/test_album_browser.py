@@ -1,7 +1,5 @@
 """The report in a real browser: what opens, by what, and what the address says."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +10,6 @@ import neatfool as nf
 from neatfool.report import write_report
 from neatfool.search import build_config, read_config
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
 HOSTILE = '</script><img src=x onerror="document.title=1"><b>\''
 
 
@@ -26,14 +20,6 @@ def evolved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = nf.evolve("lenet-mnist", generations=3, batch=20, out=folder)
     write_report(run, folder / "report.html")
     return folder / "report.html"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Visit:
