@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from pathlib import Path
@@ -24,7 +25,8 @@ _AT_ONCE = 16
 _MOST_POINTS = 600
 _WATCHED = 5.0
 """Seconds after which a page that asked for nothing is closed."""
-_FAREWELL = 2.5
+_FAREWELL = 1.5
+"""Seconds in which every open page asks once more; they ask every second."""
 _PAUSE = 0.5
 _SHARE = 0.02
 """Of the job's time, that pictures for the page may take at most."""
@@ -51,7 +53,7 @@ class LivePage:
         self._places = places
         self._end: str | None = None
         self._begun = time.monotonic()
-        self._asked = self._told_the_end = -np.inf
+        self._asked = -math.inf
         self._due = 0.0
         self._page = render_html(Path(__file__).parent / "page.html.j2", title=title).encode()
         self._server = PageServer(self._answer, port=port)
@@ -80,11 +82,12 @@ class LivePage:
             self._draw(now.snapshot(), most=None)
         with self._lock:
             self._end = self._farewell(now, error=error is not None)
-        # Whoever interrupts twice waits for nobody.
-        waiting = time.monotonic() + (0 if error is KeyboardInterrupt else _FAREWELL)
-        while watched and self._told_the_end < 0 and time.monotonic() < waiting:
-            time.sleep(0.02)
-        self._server.close()
+        try:
+            # Whoever interrupts twice waits for nobody.
+            if watched and error is not KeyboardInterrupt:
+                time.sleep(_FAREWELL)
+        finally:
+            self._server.close()
 
     def __enter__(self) -> Self:
         return self
@@ -147,8 +150,6 @@ class LivePage:
     def _state(self, after: int) -> dict[str, Any]:
         with self._lock:
             self._asked = time.monotonic()
-            if self._end is not None:
-                self._told_the_end = self._asked
             now = self._now
             return {
                 "task": "" if now is None else now.task,
@@ -192,8 +193,7 @@ def _facts(now: Progress | None, seconds: float) -> list[tuple[str, str]]:
     if now is None:
         return []
     row = now.metrics
-    total = "" if now.total is None else f" of {now.total:,}"
-    facts = [(f"{now.done:,}{total}", now.unit)]
+    facts = [(f"{now.done:,}", now.unit if now.total is None else f"of {now.total:,} {now.unit}")]
     shares = (
         ("median_confidence", "median confidence"),
         ("mean_confidence", "mean"),
@@ -202,4 +202,4 @@ def _facts(now: Progress | None, seconds: float) -> list[tuple[str, str]]:
     facts += [(percent(row[key]), name) for key, name in shares if row.get(key) is not None]
     counts = (("classes_over_99", "classes ≥ 99 %"), ("evaluations", "evaluations"))
     facts += [(f"{row[key]:,}", name) for key, name in counts if row.get(key) is not None]
-    return [*facts, (f"{seconds:,.0f} s", "watched")]
+    return [*facts, (f"{seconds:,.0f} s", "so far")]
