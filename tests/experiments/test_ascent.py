@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 import neatfool as nf
 from neatfool.cli import run as run_cli
-from neatfool.experiments.ascent import AscentSettings, ascend, resume_ascent
+from neatfool.experiments.ascent import PRESETS, AscentSettings, ascend, resume_ascent
 from neatfool.experiments.ascent.fourier import Fourier
 from neatfool.experiments.ascent.regularisers import blur, regularise, total_variation_gradient
 
@@ -546,7 +546,7 @@ class TestRealNetworks:
     @pytest.mark.slow
     def test_squeezenet(self, shared):
         weights = shared / "weights/squeezenet1_0_imagenet.safetensors"
-        result = ascend(nf.load_classifier("squeezenet1_0", weights=weights), sample=4)
+        result = ascend(nf.load_classifier("squeezenet1_0", weights=weights), sample=4, settings=AscentSettings())
         assert (result.confidence >= 0.9999).mean() >= 0.75
 
 
@@ -581,3 +581,27 @@ def test_crops_backend_and_precision_are_flags_and_are_repeated(tmp_path, capsys
     repeated = [*shlex.split(folder.manifest.command_line)[1:], "--out", str(tmp_path / "again"), "-q"]
     assert run_cli(repeated) == 0
     assert (tmp_path / "again/images/3.png").read_bytes() == (out / "images/3.png").read_bytes()
+
+
+@pytest.mark.parametrize(("side", "way"), [(64, "paper"), (65, "visible")])
+def test_large_images_climb_so_that_one_sees_something(side, way):
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * side * side, 2))
+    classifier = nf.Classifier(module, input_size=side, name="linear")
+    result = nf.ascend(classifier, classes=[0])
+    for name, value in PRESETS[way].items():
+        assert getattr(result.config, name) == value
+    assert result.config.parametrisation == {"paper": "pixel", "visible": "fourier"}[way]
+    assert nf.ascend(classifier, classes=[0], settings=nf.AscentSettings()).config.parametrisation == "pixel"
+
+
+def test_presets_are_chosen_and_overridden_from_the_command_line(tmp_path):
+    for words, steps, parametrisation in (
+        (["--preset", "visible", "--steps", "3"], 3, "fourier"),
+        (["--preset", "paper"], 200, "pixel"),
+        (["--steps", "3"], 3, "pixel"),
+        ([], 200, "pixel"),
+    ):
+        out = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
+        assert run_cli(["ascend", "--class", "3", "--out", str(out), "--quiet", *words]) == 0
+        config = nf.RunFolder.open(out).config
+        assert (config["steps"], config["parametrisation"]) == (steps, parametrisation)

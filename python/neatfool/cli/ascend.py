@@ -28,6 +28,13 @@ def command(
     sample: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only N of these classes, drawn by the seed.")
     ] = None,
+    preset: Annotated[
+        Literal["paper", "visible"] | None,
+        typer.Option(
+            help="Ways to climb: the paper's, or one whose images show something; other options override it.",
+            show_default="paper with other options or up to 64 pixels a side, else visible",
+        ),
+    ] = None,
     objective: Annotated[
         Literal["logit", "probability", "log-probability"] | None,
         typer.Option(
@@ -137,7 +144,7 @@ def command(
 ) -> int:
     """Make, for some classes or all, an image the classifier is sure about by gradient ascent."""
     from neatfool.errors import ConfigError
-    from neatfool.experiments.ascent import AscentSettings, ascend
+    from neatfool.experiments.ascent import PRESETS, AscentSettings, ascend
     from neatfool.models import ModelConfig
     from neatfool.runs import default_path
     from neatfool.shared.settings import check_settings
@@ -166,7 +173,9 @@ def command(
         "jitter": jitter,
         "batch": batch,
     }
-    settings = check_settings(AscentSettings, {name: value for name, value in given.items() if value is not None})
+    given = {name: value for name, value in given.items() if value is not None}
+    chosen_way = preset is not None or bool(given)
+    settings = check_settings(AscentSettings, {**PRESETS[preset or "paper"], **given}) if chosen_way else None
     chosen = options.chosen_model(
         model, weights, labels=labels, crops=crops, device=device, backend=backend, precision=precision
     )

@@ -2,6 +2,6 @@
 
 from neatfool.experiments.ascent.measure import ascend, resume_ascent
 from neatfool.experiments.ascent.result import THRESHOLDS, AscentResult
-from neatfool.experiments.ascent.settings import AscentSettings
+from neatfool.experiments.ascent.settings import PRESETS, AscentSettings
 
-__all__ = ["THRESHOLDS", "AscentResult", "AscentSettings", "ascend", "resume_ascent"]
+__all__ = ["PRESETS", "THRESHOLDS", "AscentResult", "AscentSettings", "ascend", "resume_ascent"]

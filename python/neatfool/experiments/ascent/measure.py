@@ -11,7 +11,7 @@ from neatfool.classifiers import Classifier
 from neatfool.errors import ConfigError
 from neatfool.experiments.ascent.job import Ascent
 from neatfool.experiments.ascent.result import AscentResult
-from neatfool.experiments.ascent.settings import COMMAND, STARTS, AscentConfig, AscentSettings
+from neatfool.experiments.ascent.settings import COMMAND, PRESETS, STARTS, AscentConfig, AscentSettings, preset_for
 from neatfool.experiments.ascent.start import read_start
 from neatfool.models import ModelConfig
 from neatfool.runs import (
@@ -52,7 +52,8 @@ def ascend(
         source: the network to fool, its name, or how to load it.
         classes: classes to climb for, by index or name: one, several, or text as in "0-4,9,goldfish"; all by default.
         sample: climb only for so many of these classes, drawn by the seed.
-        settings: how to climb.
+        settings: how to climb; by default as `PRESETS` has it, "visible" for images of more than 64 pixels a side, else
+            "paper".
         seed: the same seed gives the same start for a class, whatever other classes climb.
         out: run folder to write; None keeps everything in memory.
         progress: told of each step; its metrics have generation (steps of the whole batch), evaluations (images sent
@@ -66,8 +67,8 @@ def ascend(
         ModelError: there is no such class, or the classifier cannot be loaded.
         RunError: the run folder cannot be written.
     """
-    settings = settings or AscentSettings()
     classifier, model = ModelConfig.settle(source)
+    settings = settings or AscentSettings.model_validate(PRESETS[preset_for(classifier.image_shape)])
     if settings.start not in STARTS:
         settings = settings.model_copy(update={"start": str(Path(settings.start).resolve())})
     chosen = chosen_classes(classes, classifier.class_names, model=classifier.name)

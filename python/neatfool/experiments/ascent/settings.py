@@ -14,6 +14,8 @@ from neatfool.shared.settings import Settings
 
 COMMAND = "ascend"
 STARTS = ("mean-noise", "uniform", "mean")
+SMALL_SIDE = 64
+"""Up to this side an image has too few pixels for its noise to hide what it shows."""
 _PROGRESS = {"logit": (10.0, math.inf), "probability": (0.03, 0.1), "log-probability": (20.0, 20.0)}
 
 
@@ -117,6 +119,24 @@ class AscentSettings(Settings):
         """early_progress and late_progress with their defaults settled."""
         early, late = _PROGRESS[self.objective]
         return self.early_progress or early, self.late_progress or late
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "paper": {},
+    "visible": {
+        "parametrisation": "fourier",
+        "optimiser": "adam",
+        "lr": 3,
+        "steps": 60,
+        "jitter": 8,
+    },
+}
+"""Ways to climb: the paper's, whose images for ImageNet's networks are gray to people, and one whose images show something."""
+
+
+def preset_for(image_shape: tuple[int, int, int]) -> str:
+    """The preset of those who choose nothing, for a classifier of images of a shape (channels, height, width)."""
+    return "visible" if min(image_shape[1:]) > SMALL_SIDE else "paper"
 
 
 class AscentConfig(AscentSettings):
