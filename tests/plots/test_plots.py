@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnnotationBbox
 
 import neatfool as nf
 from neatfool.experiments.audit.result import AttackResult, Audit
@@ -177,6 +178,16 @@ def test_the_genome_has_every_connection_with_its_weight_and_sign(run):
     )
     inks = [to_rgb(light("c1" if weight >= 0 else "c2")) for weight in weights]
     assert [tuple(ink[:3]) for ink in live.get_colors()] == inks
+
+
+def test_the_output_node_shows_the_picture(run):
+    boxes = [one for one in nf.plots.genome(run, 2).artists if isinstance(one, AnnotationBbox)]
+    assert len(boxes) == len(run.archive[2].genome["nodes"])
+    shown = np.asarray(boxes[0].offsetbox.get_data())  # of a gray image the first node is the output
+    large = np.empty((1, 1, *shown.shape), np.uint8)
+    run.archive.genomes.take(np.array([run.archive.cell(2)])).render(large)
+    gray = np.abs(2.0 * shown - 255)  # the image is the magnitude of the output
+    assert np.abs(gray - large[0, 0]).max() <= 2 or np.abs(shown.astype(float) - large[0, 0]).max() <= 2
 
 
 def test_a_graph_leads_to_the_right_and_no_nodes_share_a_place():
