@@ -10,7 +10,7 @@ from statistics import median
 import torch
 
 from neatfool import Classifier, load_classifier
-from neatfool.experiments.ascent import ascend
+from neatfool.experiments.ascent import AscentSettings, ascend
 
 
 def pass_seconds(classifier: Classifier, batch: int, *, repeats: int = 5) -> float:
@@ -39,7 +39,7 @@ def main() -> None:
     classifier = load_classifier(arguments.model, weights=arguments.weights, device=arguments.device)
     batch = min(classifier.chunk, arguments.sample or classifier.n_classes)
     before = pass_seconds(classifier, batch)
-    result = ascend(classifier, sample=arguments.sample, seed=arguments.seed)
+    result = ascend(classifier, sample=arguments.sample, settings=AscentSettings(), seed=arguments.seed)
     one = (before + pass_seconds(classifier, batch)) / 2
 
     classes = len(result.classes)
