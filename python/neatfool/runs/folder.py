@@ -31,7 +31,7 @@ from neatfool.shared.pixels import for_looking
 from neatfool.shared.text import percent
 
 CONFIG_LIMIT = 1 * MIB
-METRICS_LIMIT = 512 * MIB
+METRICS_LIMIT = 768 * MIB
 IMAGE_LIMIT = 256 * MIB
 
 CONFIG = "config.toml"
