@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from neatfool.figures.charts import PERCENT_TICKS, Line, Ticks, count_ticks, line_chart, thinned
 from neatfool.shared.text import percent
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _ROUNDING = 1e-4
 _MOST_NINES = 7
+"""float32 knows no confidence between 1 and 1 - 6e-8."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,22 @@ def draw_run(metrics: Sequence[Mapping[str, Any]], classes: int, *, nines: bool 
 
 
 def _in_nines(lines: Sequence[Line]) -> tuple[list[Line], Ticks]:
-    """Lines whose values are -log10(1 - p), and their ticks."""
-    most = 10.0**-_MOST_NINES
-    drawn = [replace(line, y=-np.log10(np.maximum(1 - np.asarray(line.y, np.float64), most))) for line in lines]
-    top = max(1, *(int(np.ceil(np.max(line.y))) for line in drawn))
-    return drawn, [(0.0, "0 %"), *((float(n), f"{100 - 10.0 ** (2 - n):.10g} %") for n in range(1, top + 1))]
+    """Lines whose values are those of `log_doubt`, and their ticks."""
+    drawn = [replace(line, y=log_doubt(line.y)) for line in lines]
+    best = max(float(np.max(np.asarray(line.y))) for line in lines)
+    return drawn, [(float(log_doubt(share)), label) for share, label in nines_ticks(best)]
+
+
+def log_doubt(p: ArrayLike) -> NDArray[np.float64]:
+    """-log10(1 - p) of confidences, at most 7: the scale on which 99 %, 99.9 % and 99.99 % are equally far apart."""
+    values: NDArray[np.float64] = -np.log10(np.clip(1 - np.asarray(p, np.float64), 10.0**-_MOST_NINES, None))
+    return values
+
+
+def nines_ticks(best: float) -> Ticks:
+    """Ticks from 0 to the next of 90 %, 99 %, ... above the best confidence."""
+    count = min(max(int(np.ceil(log_doubt(best) - 1e-9)), 1), _MOST_NINES)
+    return [(0.0, "0 %"), *((1 - 10.0**-nines, f"{100 - 10.0 ** (2 - nines):.10g} %") for nines in range(1, count + 1))]
 
 
 def draw_comparison(runs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Figure | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from neatfool.errors import ConfigError
 from neatfool.figures.charts import PERCENT_TICKS, WIDTH, Ticks, draw_lines
-from neatfool.figures.course import Course, Series, course
+from neatfool.figures.course import Course, Series, course, log_doubt, nines_ticks
 from neatfool.figures.style import light, styled
 from neatfool.plots.axes import axes_for, label, legend_above
 from neatfool.plots.sources import Source, metrics_of, name_of
@@ -22,8 +22,6 @@ Statistic = Literal["median", "mean", "lowest", "quartiles", "over_99"]
 Scale = Literal["linear", "log"]
 
 _HEIGHT = 320
-_MOST_NINES = 7
-"""float32 knows no confidence between 1 and 1 - 6e-8."""
 
 _LINES = {
     "median": ("Median confidence", "median_confidence"),
@@ -112,23 +110,12 @@ def _draw(drawn: Course | None, scale: Scale, ax: Axes | None, *, lines: bool = 
     y_ticks: Ticks = PERCENT_TICKS
     if scale == "log":
         best = max(float(np.max(line.y)) for line in drawn.lines)
-        y_ticks = _nines(best)
+        y_ticks = nines_ticks(best)
         with styled():
-            ax.set_yscale("function", functions=(_log_doubt, _from_log_doubt))
+            ax.set_yscale("function", functions=(log_doubt, _from_log_doubt))
     draw_lines(ax, drawn.lines if lines else [], x_ticks=drawn.x_ticks, y_ticks=y_ticks)
     label(ax, x=drawn.x_label)
     return ax
-
-
-def _nines(best: float) -> list[tuple[float, str]]:
-    """Ticks from 0 to the next of 90 %, 99 %, ... above the best confidence."""
-    count = min(max(int(np.ceil(_log_doubt(np.float64(best)) - 1e-9)), 1), _MOST_NINES)
-    return [(0.0, "0 %"), *((1 - 10.0**-nines, f"{100 - 10.0 ** (2 - nines):.10g} %") for nines in range(1, count + 1))]
-
-
-def _log_doubt(p: Any) -> NDArray[np.float64]:
-    values: NDArray[np.float64] = -np.log10(np.clip(1 - np.asarray(p, np.float64), 10.0**-_MOST_NINES, None))
-    return values
 
 
 def _from_log_doubt(nines: Any) -> NDArray[np.float64]:

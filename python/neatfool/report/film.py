@@ -189,15 +189,7 @@ def _faded(ends: NDArray[np.uint8], moments: NDArray[np.float64]) -> list[NDArra
 
 
 def _write_webp(frames: list[Image.Image], path: Path, fps: int, hold: int) -> None:
-    frames[0].save(
-        path,
-        "WEBP",
-        save_all=True,
-        append_images=frames[1:],
-        duration=_durations(frames, fps, hold),
-        loop=0,
-        quality=75,
-    )
+    _write_frames(frames, path, "WEBP", _durations(frames, fps, hold), quality=75)
 
 
 def _write_gif(frames: list[Image.Image], path: Path, fps: int, hold: int) -> None:
@@ -205,15 +197,11 @@ def _write_gif(frames: list[Image.Image], path: Path, fps: int, hold: int) -> No
     strip = np.concatenate([np.asarray(frame.convert("RGB").reduce(2)) for frame in sample])
     palette = Image.fromarray(strip).quantize(256, Image.Quantize.MEDIANCUT)
     few = [frame.convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    few[0].save(
-        path,
-        "GIF",
-        save_all=True,
-        append_images=few[1:],
-        duration=_durations(frames, fps, hold),
-        loop=0,
-        optimize=False,
-    )
+    _write_frames(few, path, "GIF", _durations(frames, fps, hold), optimize=False)
+
+
+def _write_frames(frames: list[Image.Image], path: Path, form: str, durations: list[int], **options: Any) -> None:
+    frames[0].save(path, form, save_all=True, append_images=frames[1:], duration=durations, loop=0, **options)
 
 
 def _durations(frames: list[Image.Image], fps: int, hold: int) -> list[int]:

@@ -267,8 +267,13 @@ def confidence_statistics(confidence: NDArray[np.float32]) -> dict[str, float | 
         "median_confidence": float(np.median(confidence64)),
         "mean_confidence": float(confidence64.mean()),
         "min_confidence": float(confidence64.min()),
-        "lower_quartile": float(lower),
-        "upper_quartile": float(upper),
+        "lower_quartile": _short(lower),
+        "upper_quartile": _short(upper),
         "classes_over_99": int((confidence64 >= 0.99).sum()),
         "classes_over_9999": int((confidence64 >= 0.9999).sum()),
     }
+
+
+def _short(value: float) -> float:
+    """The shortest number that reads back as the same float32: a line of metrics for each generation adds up."""
+    return float(str(np.float32(value)))
