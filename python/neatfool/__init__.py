@@ -18,7 +18,16 @@ from neatfool._core import __version__, set_threads
 if TYPE_CHECKING:
     from neatfool import plots
     from neatfool.classifiers import Classifier
-    from neatfool.encodings import ArrayEncoding, Cppn, Direct, Encoding, Population, Species, register_encoding
+    from neatfool.encodings import (
+        ArrayEncoding,
+        Cppn,
+        Direct,
+        Encoding,
+        Operator,
+        Population,
+        Species,
+        register_encoding,
+    )
     from neatfool.errors import ConfigError, DataError, JudgeError, ModelError, NeatfoolError, RunError
     from neatfool.experiments.ascent import AscentSettings, ascend
     from neatfool.experiments.audit import audit, before_and_after, compare_audits
@@ -44,6 +53,8 @@ if TYPE_CHECKING:
         Neat,
         Objective,
         Offspring,
+        PatternElites,
+        PatternElitesStrategy,
         Run,
         Search,
         Setting,
@@ -60,7 +71,16 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "neatfool.classifiers": ("Classifier",),
-    "neatfool.encodings": ("ArrayEncoding", "Cppn", "Direct", "Encoding", "Population", "Species", "register_encoding"),
+    "neatfool.encodings": (
+        "ArrayEncoding",
+        "Cppn",
+        "Direct",
+        "Encoding",
+        "Operator",
+        "Population",
+        "Species",
+        "register_encoding",
+    ),
     "neatfool.errors": ("ConfigError", "DataError", "JudgeError", "ModelError", "NeatfoolError", "RunError"),
     "neatfool.experiments.ascent": ("AscentSettings", "ascend"),
     "neatfool.experiments.audit": ("audit", "before_and_after", "compare_audits"),
@@ -85,6 +105,8 @@ _HOMES = {
         "MapElites",
         "MapElitesStrategy",
         "Neat",
+        "PatternElites",
+        "PatternElitesStrategy",
         "Objective",
         "Offspring",
         "Run",
@@ -126,6 +148,9 @@ __all__ = [  # `__getattr__` has them
     "NeatfoolError",
     "Objective",
     "Offspring",
+    "Operator",
+    "PatternElites",
+    "PatternElitesStrategy",
     "Population",
     "Progress",
     "Result",

@@ -18,6 +18,7 @@ __all__ = [
     "__version__",
     "activation_names",
     "draw_parents",
+    "operators",
     "set_threads",
     "simd_level",
     "threads",
@@ -159,6 +160,25 @@ class CppnGenomes:
         innovations: Innovations,
     ) -> CppnGenomes:
         """One child for each row (fitter parent, other parent, 1 if equally fit) of `matings`, shape (N, 3).
+
+        Raises:
+            OverflowError: the innovation numbers are used up.
+        """
+
+    def breed(
+        self,
+        matings: NDArray[np.uint32],
+        operators: NDArray[np.uint8],
+        settings: _CppnSettings,
+        *,
+        seed: int,
+        generation: int,
+        first_index: int,
+        innovations: Innovations,
+    ) -> CppnGenomes:
+        """One child for each row (parent, other parent, ignored) of `matings`, shape (N, 3), by the operator of a code each.
+
+        A code, one of `operators`, shape (N,), is a place in what the function `operators()` returns.
 
         Raises:
             OverflowError: the innovation numbers are used up.
@@ -324,6 +344,9 @@ def draw_parents(
     """Uniform draws from `range(pool)`, shape (count, parents); row i depends on (seed, generation, first_index + i) only."""
 
 def activation_names() -> list[str]: ...
+def operators() -> list[tuple[str, int]]:
+    """Name and number of parents of every way to make a child, in the order of their codes."""
+
 def simd_level() -> str:
     """The instruction set that draws: "avx512", "avx2", "neon" or "portable"."""
 

@@ -25,7 +25,9 @@ def command(
     strategy: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="How images are found: map-elites, neat, or one of yours.", show_default="map-elites"
+            metavar="NAME",
+            help="How images are found: pattern-elites, map-elites (the paper's), neat, or one of yours.",
+            show_default="pattern-elites",
         ),
     ] = None,
     preset: Annotated[

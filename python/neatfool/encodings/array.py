@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from neatfool.encodings.base import Arrays, Shape, Species
+from neatfool.encodings.base import Arrays, Operator, Shape, Species
 from neatfool.errors import ConfigError
 from neatfool.shared.settings import Settings
 
@@ -63,6 +63,7 @@ class ArrayPopulation:
 
     parents = 1
     scalable = True
+    operators: tuple[Operator, ...] = ()
 
     def __init__(self, encoding: ArrayEncoding, genes: Genes, shape: Shape, seed: int) -> None:
         self.encoding = encoding

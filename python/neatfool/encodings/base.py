@@ -7,6 +7,7 @@ package's entry point in the group `neatfool.encodings`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -21,6 +22,19 @@ Arrays = Mapping[str, NDArray[Any]]
 """Named arrays, as a checkpoint stores them."""
 
 
+@dataclass(frozen=True)
+class Operator:
+    """A way to make a child.
+
+    Attributes:
+        name: what it does, in a word.
+        parents: 1 or 2.
+    """
+
+    name: str
+    parents: int
+
+
 class Population(Protocol):
     """A batch of genomes of one encoding, addressed by index. Batches that descend from one another are of one run.
 
@@ -28,11 +42,13 @@ class Population(Protocol):
         shape: (channels, height, width) of the images it was made to draw.
         parents: parents a child should have: 1 where `vary` does not cross, else 2.
         scalable: whether `render` draws anew at any height and width; else `out` must have `shape`.
+        operators: the ways to make a child that `breed` offers (see `BreedingPopulation`); () if `vary` is all there is.
     """
 
     shape: Shape
     parents: int
     scalable: bool
+    operators: tuple[Operator, ...]
 
     def __len__(self) -> int: ...
 
@@ -62,6 +78,19 @@ class Population(Protocol):
 
     def describe(self, index: int) -> dict[str, Any]:
         """One genome for people and other programs, ready for JSON."""
+
+
+class BreedingPopulation(Population, Protocol):
+    """A population with several ways to make a child, among which a strategy chooses."""
+
+    def breed(
+        self, matings: NDArray[np.uint32], operators: NDArray[np.uint8], *, generation: int, first: int = 0
+    ) -> Self:
+        """Makes one child for each row (parent, other parent, ignored) of `matings`, shape (N, 3).
+
+        Child i is made by the way at place `operators[i]` of `self.operators`, and depends on its parents, that way, the
+        seed, `generation` and `first + i` alone.
+        """
 
 
 class Species(Protocol):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from neatfool import _core
-from neatfool.encodings.base import ENCODINGS, Arrays, Shape
+from neatfool.encodings.base import ENCODINGS, Arrays, Operator, Shape
 from neatfool.errors import RunError
 from neatfool.shared.settings import Settings
 
@@ -91,11 +92,20 @@ def _genomes(arrays: Arrays, outputs: int) -> _core.CppnGenomes:
     return _core.CppnGenomes.from_arrays(outputs, **parts)
 
 
+@contextmanager
+def _numbers_left() -> Iterator[None]:
+    try:
+        yield
+    except OverflowError as error:
+        raise RunError(f"There is no further generation: {error}.") from error
+
+
 class CppnPopulation:
     """A batch of CPPN genomes. Batches that descend from each other share one count of innovations."""
 
     parents = 1
     scalable = True
+    operators = tuple(Operator(*one) for one in _core.operators())
 
     def __init__(
         self,
@@ -128,7 +138,7 @@ class CppnPopulation:
         Raises:
             RunError: the run has used up its innovation numbers.
         """
-        try:
+        with _numbers_left():
             children = self.genomes.vary(
                 matings,
                 self.encoding,
@@ -139,8 +149,26 @@ class CppnPopulation:
                 first_index=0,
                 innovations=self._innovations,
             )
-        except OverflowError as error:
-            raise RunError(f"There is no further generation: {error}.") from error
+        return self._with(children)
+
+    def breed(
+        self, matings: NDArray[np.uint32], operators: NDArray[np.uint8], *, generation: int, first: int = 0
+    ) -> CppnPopulation:
+        """See `BreedingPopulation.breed`. `mix` alone takes something of the other parent.
+
+        Raises:
+            RunError: the run has used up its innovation numbers.
+        """
+        with _numbers_left():
+            children = self.genomes.breed(
+                matings,
+                operators,
+                self.encoding,
+                seed=self._seed,
+                generation=generation,
+                first_index=first,
+                innovations=self._innovations,
+            )
         return self._with(children)
 
     def of_json(self, texts: Sequence[str]) -> CppnPopulation:

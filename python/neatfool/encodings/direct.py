@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from neatfool import _core
-from neatfool.encodings.base import ENCODINGS, Arrays, Shape, Species
+from neatfool.encodings.base import ENCODINGS, Arrays, Operator, Shape, Species
 from neatfool.errors import ConfigError
 from neatfool.shared.settings import Settings
 
@@ -53,7 +53,7 @@ class Direct(Settings):
 
     def species(self, count: int, settings: Any, arrays: Arrays | None = None) -> Species:
         """See `Encoding.species`; a genome of pixels has no topology to compare."""
-        raise ConfigError("The direct encoding has no species; choose the cppn encoding, or the map-elites strategy.")
+        raise ConfigError("The direct encoding has no species; choose the cppn encoding, or another strategy.")
 
 
 class DirectPopulation:
@@ -61,6 +61,7 @@ class DirectPopulation:
 
     parents = 2
     scalable = False
+    operators: tuple[Operator, ...] = ()
 
     def __init__(self, encoding: Direct, genomes: _core.DirectGenomes, shape: Shape, *, seed: int) -> None:
         self.encoding = encoding

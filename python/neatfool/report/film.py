@@ -85,7 +85,7 @@ def animate(
     node changes its function, and with other encodings, one picture fades into the next.
 
     Args:
-        source: a run of the map-elites strategy, or its folder.
+        source: a run of the pattern-elites or map-elites strategy, or its folder.
         class_name: an index or (part of) a class name.
         out: the file to write: .webp, .gif or .mp4 (which needs PyAV).
         size: shorter side in pixels.

@@ -23,7 +23,7 @@ from neatfool.search.objective import Confidence, Objective, register_objective
 from neatfool.search.presets import PRESETS
 from neatfool.search.run import Run
 from neatfool.search.search import Search
-from neatfool.search.strategies import MapElites, MapElitesStrategy, Neat
+from neatfool.search.strategies import MapElites, MapElitesStrategy, Neat, PatternElites, PatternElitesStrategy
 from neatfool.search.strategy import (
     SMALL_CLASSIFIER,
     Offspring,
@@ -51,6 +51,8 @@ __all__ = [
     "Neat",
     "Objective",
     "Offspring",
+    "PatternElites",
+    "PatternElitesStrategy",
     "Profile",
     "Run",
     "Search",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neatfool import _core
-from neatfool.encodings import Cppn, Direct, DirectPopulation, Population
+from neatfool.encodings import Cppn, Direct, Population
 from neatfool.errors import ConfigError, RunError
 from neatfool.runs import RunFolder
 from neatfool.search.lineage import Birth
 from neatfool.search.loading import load_search
 from neatfool.search.search import Search
-from neatfool.search.strategies import MapElites
+from neatfool.search.strategies import MapElites, PatternElites, draw_operators
 
 _LIMIT = 4 * 1024**3
 
@@ -60,7 +61,7 @@ def replay_ancestors(folder: RunFolder, classes: Sequence[int] | None = None) ->
     """Makes the ancestors of elites again, from the random start on: nobody judges them, so it takes seconds.
 
     Args:
-        folder: a run of the map-elites strategy.
+        folder: a run of the pattern-elites or map-elites strategy.
         classes: class indices of the elites; all that the run has if None.
 
     Returns:
@@ -74,18 +75,18 @@ def replay_ancestors(folder: RunFolder, classes: Sequence[int] | None = None) ->
     archive = search.archive
     wanted = archive.classes.tolist() if classes is None else list(dict.fromkeys(classes))
     cells = {class_index: archive.cell(class_index) for class_index in wanted}
-    if not isinstance(search.strategy, MapElites):
+    if not isinstance(search.strategy, MapElites | PatternElites):
         raise RunError(
             f"The ancestors in {folder.path} cannot be made again: with the {config.strategy.name} strategy they do not follow "
-            "from the births that a run keeps; map-elites is the one with which they do."
+            "from the births that a run keeps; with pattern-elites and map-elites they do."
         )
     lines = {index: search.lineage.ancestry(int(archive.ids[cell]))[::-1] for index, cell in cells.items()}
     for line in lines.values():
         _check(search, line, folder)
-    if isinstance(search.encoding, Cppn):
+    if isinstance(search.encoding, Cppn) and isinstance(search.strategy, MapElites):
         make = _mutants(search, search.encoding, lines, cells, folder)
-    elif isinstance(search.encoding, Direct):
-        make = _crossed(search, search.encoding, lines, folder)
+    elif isinstance(search.encoding, Cppn | Direct):
+        make = _families(search, search.encoding, lines, folder)
     else:
         raise RunError(
             f"The ancestors in {folder.path} cannot be made again: that is possible with the cppn and direct encodings, not "
@@ -154,12 +155,12 @@ def _mutants(
     return lambda line: start.descend(line[0].id, rows(line, marks[line[-1].id]))
 
 
-def _crossed(
-    search: Search, encoding: Direct, lines: Mapping[int, Sequence[Birth]], folder: RunFolder
+def _families(
+    search: Search, encoding: Cppn | Direct, lines: Mapping[int, Sequence[Birth]], folder: RunFolder
 ) -> Callable[[Sequence[Birth]], Population]:
-    """Directly encoded images, which may have two parents: all ancestors, generation by generation."""
+    """Individuals that may have two parents: all ancestors, one after the other."""
     kept = {birth.id for line in lines.values() for birth in line}
-    if (size := 2 * len(kept) * int(np.prod(search.image_shape))) > _LIMIT:
+    if isinstance(encoding, Direct) and (size := 2 * len(kept) * int(np.prod(search.image_shape))) > _LIMIT:
         raise RunError(
             f"The {len(kept):,} ancestors in {folder.path} take {size:,} bytes; ask for fewer classes at a time."
         )
@@ -174,21 +175,36 @@ def _crossed(
     family = [births[individual] for individual in sorted(births)]
     _check(search, family, folder)
     last_child = {parent: birth.id for birth in family for parent in birth.parents}
-    genomes: dict[int, DirectPopulation] = {}
+    genomes: dict[int, Any] = {}
     for birth in family:
         if not birth.parents:
             genomes[birth.id] = start.take(np.array([birth.id]))
             continue
         first, other = birth.parents[0], birth.parents[-1]
-        # Two cells may hold one individual: then it is crossed with itself, which draws other numbers than a copy.
-        one, two = _cells(search, birth)
-        mating = np.array([[0, int(one != two), 1]], np.uint32)
-        parents = genomes[first].concatenate(genomes[other])
-        genomes[birth.id] = parents.vary(mating, generation=birth.generation, first=_child(search, birth))
+        genomes[birth.id] = _born(search, birth, genomes[first], genomes[other])
         for parent in {first, other} - kept:
             if last_child[parent] == birth.id:
                 del genomes[parent]
-    return lambda line: genomes[line[0].id].concatenate(*(genomes[birth.id] for birth in line[1:]))
+
+    def of_line(line: Sequence[Birth]) -> Population:
+        first, *others = (genomes[birth.id] for birth in line)
+        joined: Population = first.concatenate(*others)
+        return joined
+
+    return of_line
+
+
+def _born(search: Search, birth: Birth, first: Any, other: Any) -> Any:
+    """The child of two parents, batches of one genome each; makes it the way it was made."""
+    child = _child(search, birth)
+    # Two cells may hold one individual: then it is crossed with itself, which draws other numbers than a copy.
+    one, two = _cells(search, birth)
+    mating = np.array([[0, int(one != two), 1]], np.uint32)
+    parents = first.concatenate(other)
+    if not parents.operators:
+        return parents.vary(mating, generation=birth.generation, first=child)
+    operators = draw_operators(parents, 1, seed=search.seed, generation=birth.generation, first=child)
+    return parents.breed(mating, operators, generation=birth.generation, first=child)
 
 
 def _check_pictures(search: Search, ancestors: Ancestors, cells: Mapping[int, int], folder: RunFolder) -> None:

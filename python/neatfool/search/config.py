@@ -15,7 +15,7 @@ from neatfool.models import ModelConfig
 from neatfool.runs import is_own, names_code
 from neatfool.search.objective import OBJECTIVES, Confidence, Objective
 from neatfool.search.search import check_fit
-from neatfool.search.strategies import MapElites
+from neatfool.search.strategies import PatternElites
 from neatfool.search.strategy import STRATEGIES, StrategySettings
 from neatfool.shared.settings import Settings, check_settings
 
@@ -42,7 +42,7 @@ class EvolveConfig(Settings):
 
     model: ModelConfig = ModelConfig()
     encoding: Annotated[SkipValidation[Encoding], BeforeValidator(ENCODINGS.parse), _PLAIN] = Cppn()
-    strategy: Annotated[SkipValidation[StrategySettings], BeforeValidator(STRATEGIES.parse), _PLAIN] = MapElites()
+    strategy: Annotated[SkipValidation[StrategySettings], BeforeValidator(STRATEGIES.parse), _PLAIN] = PatternElites()
     objective: Annotated[SkipValidation[Objective], BeforeValidator(OBJECTIVES.parse), _PLAIN] = Confidence()
     generations: int = Field(default=200, ge=0, le=2_000_000)  # whose metrics.jsonl is as long as one may be
     start: int | None = Field(default=None, ge=1, le=1_000_000)

@@ -5,15 +5,30 @@ from typing import Any
 
 _CPPN = {"name": "cppn", "coordinates": "pixel", "initial_mutations": 0}
 _DIRECT = {"name": "direct"}
+_MAP_ELITES = {"name": "map-elites"}
 _ALEXNET = {"name": "alexnet", "crops": 10}
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "paper-mnist": {"encoding": _CPPN, "start": 200, "batch": 200, "generations": 200},
-    "paper-mnist-direct": {"encoding": _DIRECT, "start": 200, "batch": 200, "generations": 200},
-    "paper-imagenet": {"model": _ALEXNET, "encoding": _CPPN, "start": 400, "batch": 400, "generations": 5000},
+    "paper-mnist": {"encoding": _CPPN, "strategy": _MAP_ELITES, "start": 200, "batch": 200, "generations": 200},
+    "paper-mnist-direct": {
+        "encoding": _DIRECT,
+        "strategy": _MAP_ELITES,
+        "start": 200,
+        "batch": 200,
+        "generations": 200,
+    },
+    "paper-imagenet": {
+        "model": _ALEXNET,
+        "encoding": _CPPN,
+        "strategy": _MAP_ELITES,
+        "start": 400,
+        "batch": 400,
+        "generations": 5000,
+    },
     "paper-imagenet-direct": {
         "model": _ALEXNET,
         "encoding": {**_DIRECT, "halve_every": 1000},
+        "strategy": _MAP_ELITES,
         "start": 200,
         "batch": 200,
         "generations": 20000,

@@ -14,7 +14,7 @@ from neatfool.runs import expect
 from neatfool.search.archive import Archive
 from neatfool.search.lineage import Lineage
 from neatfool.search.objective import OBJECTIVES, Confidence, Objective
-from neatfool.search.strategies import MapElites
+from neatfool.search.strategies import PatternElites
 from neatfool.search.strategy import STRATEGIES, Offspring, Setting, Strategy, StrategySettings
 from neatfool.shared.text import percent
 
@@ -85,7 +85,7 @@ class Search:
                 f"The cells must be indices of the {len(self.class_names)} classes, each once, and at least one."
             )
         self.encoding: Encoding = Cppn() if encoding is None else ENCODINGS.parse(encoding)
-        settings: StrategySettings = MapElites() if strategy is None else STRATEGIES.parse(strategy)
+        settings: StrategySettings = PatternElites() if strategy is None else STRATEGIES.parse(strategy)
         self.objective: Objective = Confidence() if objective is None else OBJECTIVES.parse(objective)
         check_fit(settings, self.encoding)
         self.strategy = settings

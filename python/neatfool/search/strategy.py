@@ -107,7 +107,7 @@ class StrategySettings(Protocol):
         """The settings as plain values. `neatfool.Settings` has it."""
 
 
-STRATEGIES: Registry[Any] = Registry("neatfool.strategies", "strategy", default="map-elites")
+STRATEGIES: Registry[Any] = Registry("neatfool.strategies", "strategy", default="pattern-elites")
 register_strategy = STRATEGIES.register
 
 SMALL_CLASSIFIER = 100

@@ -252,6 +252,14 @@ pub enum VariationError {
         /// The next innovation.
         next_innovation: u32,
     },
+    /// There is not one operator a mating.
+    #[error("there are {found} operators for {expected} matings")]
+    Operators {
+        /// Operators.
+        found: usize,
+        /// Matings.
+        expected: usize,
+    },
     /// There are no innovation numbers left.
     #[error("the run has used up its innovation numbers (2^31); start a new run")]
     Exhausted,

@@ -59,7 +59,7 @@ pub use crate::rng::{Purpose, Stream};
 pub use crate::simd::{Level, SIMD_VARIABLE};
 pub use crate::species::{Compatibility, Offspring, Species, SpeciesSet, SpeciesSettings, distance};
 pub use crate::variation::{
-    Birth, CppnSettings, CrossoverSettings, Innovations, Mating, MutationRates, descend, find_descent,
+    Birth, CppnSettings, CrossoverSettings, Innovations, Mating, MutationRates, Operator, breed, descend, find_descent,
     random_population, vary,
 };
 

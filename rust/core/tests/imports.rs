@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The order.
-const MODULES: [&str; 26] = [
+const MODULES: [&str; 27] = [
     "error",
     "simd",
     "rng",
@@ -14,6 +14,7 @@ const MODULES: [&str; 26] = [
     "variation::settings",
     "variation::innovations",
     "variation::mutation",
+    "variation::operators",
     "variation::crossover",
     "variation::descent",
     "variation",

@@ -1,7 +1,7 @@
 //! Arguments from Python: settings objects and arrays of indices.
 
 use neatfool_core::{
-    Activation, Birth, ColorModel, Compatibility, CppnSettings, DirectSettings, Mating, MutationRates, SpeciesSettings,
+    Activation, Birth, ColorModel, Compatibility, CppnSettings, DirectSettings, Mating, Operator, MutationRates, SpeciesSettings,
 };
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyIndexError, PyValueError};
@@ -147,6 +147,12 @@ pub fn matings(array: &PyReadonlyArray2<'_, u32>) -> PyResult<Vec<Mating>> {
         .into_iter()
         .map(|row| Mating { fitter: row[0], other: row[1], equal: row[2] != 0 })
         .collect())
+}
+
+/// Operators from their codes.
+pub fn operators(codes: &[u8]) -> PyResult<Vec<Operator>> {
+    let unknown = |code| PyValueError::new_err(format!("no operator has the code {code}"));
+    codes.iter().map(|&code| Operator::from_code(code).ok_or_else(|| unknown(code))).collect()
 }
 
 /// Rows (generation, child, added connection numbered late).

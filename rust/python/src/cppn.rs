@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use neatfool_core::{
     Coordinates, CrossoverSettings, Genome, GenomeArrays, Grid, Innovations as Counters, SpeciesSettings,
-    VariationError, descend, distance, find_descent, outputs, random_population, render, sums, vary,
+    VariationError, breed, descend, distance, find_descent, outputs, random_population, render, sums, vary,
 };
 use numpy::{
     PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4,
@@ -16,7 +16,7 @@ use pyo3::types::PyDict;
 use rayon::prelude::*;
 
 use crate::convert::{
-    CppnArguments, SpeciesArguments, births, bytes, color_model, drawn, indices, matings, value_error,
+    CppnArguments, SpeciesArguments, births, bytes, color_model, drawn, indices, matings, operators, value_error,
 };
 use crate::pool;
 
@@ -220,10 +220,33 @@ impl CppnGenomes {
         let genomes = pool::run(py, |cancel| {
             vary(&self.genomes, &matings, &settings, &crossover, seed, generation, first_index, &mut counters, cancel)
         })?
-        .map_err(|error| match error {
-            VariationError::Exhausted => PyOverflowError::new_err(error.to_string()),
-            _ => value_error(error),
-        })?;
+        .map_err(variation_error)?;
+        innovations.0 = counters;
+        Ok(Self { outputs: self.outputs, genomes })
+    }
+
+    #[pyo3(name = "breed")]
+    #[pyo3(signature = (matings, operators, settings, *, seed, generation, first_index, innovations))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of one batch call")]
+    fn breed_batch(
+        &self,
+        py: Python<'_>,
+        matings: PyReadonlyArray2<'_, u32>,
+        operators: PyReadonlyArray1<'_, u8>,
+        settings: CppnArguments,
+        seed: u64,
+        generation: u32,
+        first_index: u32,
+        innovations: &mut Innovations,
+    ) -> PyResult<Self> {
+        let settings = settings.settings(self.outputs, false)?;
+        let matings = self::matings(&matings)?;
+        let operators = self::operators(operators.as_slice()?)?;
+        let mut counters = innovations.0;
+        let genomes = pool::run(py, |cancel| {
+            breed(&self.genomes, &matings, &operators, &settings, seed, generation, first_index, &mut counters, cancel)
+        })?
+        .map_err(variation_error)?;
         innovations.0 = counters;
         Ok(Self { outputs: self.outputs, genomes })
     }
@@ -391,5 +414,13 @@ impl CppnGenomes {
         let grid = grid(height, width, coordinates, home)?;
         let values = pool::run(py, |cancel| sums(genome, node, &grid, cancel))?.map_err(value_error)?;
         PyArray1::from_vec(py, values).reshape([height, width])
+    }
+}
+
+/// Numbers that are used up are no wrong argument.
+fn variation_error(error: VariationError) -> PyErr {
+    match error {
+        VariationError::Exhausted => PyOverflowError::new_err(error.to_string()),
+        _ => value_error(error),
     }
 }

@@ -137,6 +137,7 @@ def _evolve(
         classifier.class_names,
         cells=cells.tolist(),
         encoding=encoding,
+        strategy="map-elites",
         batch=_CHILDREN * count,
         seed=seed,
     )

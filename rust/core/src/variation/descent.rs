@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::VariationError;
 use crate::genome::{ConnectionGene, Genome, INPUTS};
 use crate::rng::{Purpose, Stream};
-use crate::variation::innovations::{Draft, Innovations, settle_all};
+use crate::variation::innovations::{Draft, GENES_PER_MUTATION, Innovations, settle_all};
 use crate::variation::settings::CppnSettings;
 
 /// How a child came to be.
@@ -170,7 +170,7 @@ fn checked<'a>(
         return Err(VariationError::Outputs { index: 0, found: founder.outputs, expected: settings.outputs });
     }
     let line = Line::new(founder, births, settings, seed);
-    line.counters[0].check(&[], births.len() as u64)?;
+    line.counters[0].check(&[], births.len() as u64, GENES_PER_MUTATION)?;
     Ok(line)
 }
 

@@ -48,12 +48,12 @@ impl Innovations {
         Ok(())
     }
 
-    /// Checks that `genomes` hold no marking that is yet to be given out, and that `mutations` more rounds of mutation
-    /// cannot exhaust the numbers.
-    pub(super) fn check(self, genomes: &[Genome], mutations: u64) -> Result<(), VariationError> {
+    /// Checks that `genomes` hold no marking that is yet to be given out, and that so many more children cannot exhaust the
+    /// numbers, each of which needs at most `genes` of a kind.
+    pub(super) fn check(self, genomes: &[Genome], children: u64, genes: u64) -> Result<(), VariationError> {
         self.check_known(genomes)?;
-        // A round of mutation makes at most one node and three connections.
-        let highest = mutations.saturating_mul(3).saturating_add(u64::from(self.next_innovation.max(self.next_node)));
+        let needed = children.saturating_mul(genes);
+        let highest = needed.saturating_add(u64::from(self.next_innovation.max(self.next_node)));
         if highest > u64::from(PROVISIONAL) {
             return Err(VariationError::Exhausted);
         }
@@ -61,9 +61,14 @@ impl Innovations {
     }
 }
 
+/// Connections that a round of mutation makes at most; nodes are fewer.
+pub(super) const GENES_PER_MUTATION: u64 = 3;
+
 /// A structural mutation, its references possibly provisional.
 #[derive(Clone, Copy, Debug)]
 enum Event {
+    /// Made one node.
+    Grow,
     /// Made one connection.
     Connect { source: u32, target: u32 },
     /// Made one node and two connections, to it and from it.
@@ -104,6 +109,18 @@ impl Draft {
         self.events.push(Event::Split { innovation: split.innovation });
         self.push_connection(split.source, node, split.weight);
         self.push_connection(node, split.target, split.weight);
+    }
+
+    /// Adds a node that the given sources feed, a pair of id and weight each, and returns its id.
+    pub(super) fn node(&mut self, activation: Activation, sources: &[(u32, f32)]) -> u32 {
+        let node = PROVISIONAL + self.new_nodes;
+        self.new_nodes += 1;
+        self.genome.nodes.push(NodeGene { id: node, activation });
+        self.events.push(Event::Grow);
+        for &(source, weight) in sources {
+            self.connect(source, node, weight);
+        }
+        node
     }
 
     fn push_connection(&mut self, source: u32, target: u32, weight: f32) {
@@ -150,14 +167,19 @@ struct Ledger<'a> {
 
 /// Numbers the new genes of all drafts for good, in their order.
 pub(super) fn settle_all(drafts: Vec<Draft>, next: &mut Innovations) -> Vec<Genome> {
-    let mut ledger = Ledger {
-        next,
-        connections: ById::default(),
-        splits: ById::default(),
-        nodes: Vec::new(),
-        innovations: Vec::new(),
-    };
+    let mut ledger = Ledger::new(next);
     drafts.into_iter().map(|draft| ledger.settle(draft)).collect()
+}
+
+/// As [`settle_all`], but no gene of a child has a number that one of another child has: the order of its genes follows from
+/// the child alone.
+pub(super) fn settle_apart(drafts: Vec<Draft>, next: &mut Innovations) -> Vec<Genome> {
+    drafts.into_iter().map(|draft| Ledger::new(next).settle(draft)).collect()
+}
+
+/// Whether an id is provisional.
+pub(super) fn is_new(id: u32) -> bool {
+    id >= PROVISIONAL
 }
 
 /// `id`, or what it stands for if it is provisional.
@@ -165,7 +187,17 @@ fn lasting(id: u32, settled: &[u32]) -> u32 {
     if id < PROVISIONAL { id } else { settled[(id - PROVISIONAL) as usize] }
 }
 
-impl Ledger<'_> {
+impl<'a> Ledger<'a> {
+    fn new(next: &'a mut Innovations) -> Self {
+        Self {
+            next,
+            connections: ById::default(),
+            splits: ById::default(),
+            nodes: Vec::new(),
+            innovations: Vec::new(),
+        }
+    }
+
     /// Replaces a child's provisional numbers.
     fn settle(&mut self, draft: Draft) -> Genome {
         let Draft { mut genome, events, .. } = draft;
@@ -173,6 +205,10 @@ impl Ledger<'_> {
         self.innovations.clear();
         for event in events {
             match event {
+                Event::Grow => {
+                    self.nodes.push(self.next.next_node);
+                    self.next.next_node += 1;
+                }
                 // Two such events of one child share an innovation only if the first connection is gone, for the pair
                 // was free when the second was made.
                 Event::Connect { source, target } => {

@@ -4,6 +4,7 @@ mod crossover;
 mod descent;
 mod innovations;
 mod mutation;
+mod operators;
 pub(crate) mod settings;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,12 +17,17 @@ use crate::rng::{Purpose, Stream};
 use crate::variation::crossover::cross;
 pub use crate::variation::descent::{Birth, descend, find_descent};
 pub use crate::variation::innovations::Innovations;
-use crate::variation::innovations::{Draft, settle_all};
+use crate::variation::innovations::{Draft, GENES_PER_MUTATION, settle_all, settle_apart};
 use crate::variation::mutation::start_genome;
+pub use crate::variation::operators::Operator;
 pub use crate::variation::settings::{CppnSettings, CrossoverSettings, Mating, MutationRates};
 
 /// Children a thread takes at a time.
 const CHILDREN_PER_JOB: usize = 16;
+
+/// Connections that an operator makes at most beside those that it moves or takes over: two nodes for each of three inputs,
+/// of two connections each.
+const GENES_OF_OPERATOR: u64 = 12;
 
 /// `count` random genomes: every input connected to every output, weights uniform within ±10, activations drawn from the
 /// settings; then [`CppnSettings::initial_mutations`] rounds of mutation. Genome i draws from the stream
@@ -40,7 +46,8 @@ pub fn random_population(
     let start = Innovations::new(settings.outputs);
     innovations.next_node = innovations.next_node.max(start.next_node);
     innovations.next_innovation = innovations.next_innovation.max(start.next_innovation);
-    innovations.check(&[], (count as u64).saturating_mul(u64::from(settings.initial_mutations)))?;
+    let rounds = (count as u64).saturating_mul(u64::from(settings.initial_mutations));
+    innovations.check(&[], rounds, GENES_PER_MUTATION)?;
     let stop = Stop::on(cancel);
     let drafts: Vec<Draft> = (0..count)
         .into_par_iter()
@@ -81,13 +88,9 @@ pub fn vary(
     innovations: &mut Innovations,
     cancel: &AtomicBool,
 ) -> Result<Vec<Genome>, VariationError> {
-    settings.validate()?;
     crossover.validate()?;
-    check_parents(pool.len(), matings.iter().map(|mating| mating.fitter.max(mating.other)))?;
-    if let Some(index) = pool.iter().position(|genome| genome.outputs != settings.outputs) {
-        return Err(VariationError::Outputs { index, found: pool[index].outputs, expected: settings.outputs });
-    }
-    innovations.check(pool, matings.len() as u64)?;
+    check_pool(pool, matings, settings)?;
+    innovations.check(pool, matings.len() as u64, GENES_PER_MUTATION)?;
     let stop = Stop::on(cancel);
     let drafts: Vec<Draft> = matings
         .par_iter()
@@ -111,6 +114,59 @@ pub fn vary(
         .collect();
     stop.end()?;
     Ok(settle_all(drafts, innovations))
+}
+
+/// One child per mating, each by the operator of the same index, from the stream that [`vary`] would draw it from. Nothing is
+/// crossed: `other` of a mating counts for [`Operator::Mix`] alone. New genes get numbers of their own, so that a child is a
+/// function of its parents, the seed, the generation and its index, but for the numbers themselves.
+///
+/// # Errors
+/// As [`vary`]; and [`VariationError::Operators`] unless there is an operator a mating.
+#[expect(clippy::too_many_arguments, reason = "a pure function of all that a generation depends on")]
+pub fn breed(
+    pool: &[Genome],
+    matings: &[Mating],
+    operators: &[Operator],
+    settings: &CppnSettings,
+    seed: u64,
+    generation: u32,
+    first_index: u32,
+    innovations: &mut Innovations,
+    cancel: &AtomicBool,
+) -> Result<Vec<Genome>, VariationError> {
+    check_pool(pool, matings, settings)?;
+    if operators.len() != matings.len() {
+        return Err(VariationError::Operators { found: operators.len(), expected: matings.len() });
+    }
+    // Every connection of a parent may be moved or taken over, and a few are made beside.
+    let most = pool.iter().map(|genome| genome.connections.len().max(genome.nodes.len())).max().unwrap_or(0);
+    innovations.check(pool, matings.len() as u64, most as u64 + GENES_OF_OPERATOR)?;
+    let stop = Stop::on(cancel);
+    let drafts: Vec<Draft> = matings
+        .par_iter()
+        .zip(operators)
+        .enumerate()
+        .with_min_len(CHILDREN_PER_JOB)
+        .map_init(Vec::new, |ancestors, (index, (mating, operator))| {
+            if stop.asked() {
+                return Draft::default();
+            }
+            let mut stream = Stream::new(seed, Purpose::Vary, generation, first_index.wrapping_add(index as u32));
+            operator.child(pool, mating, settings, &mut stream, ancestors)
+        })
+        .collect();
+    stop.end()?;
+    Ok(settle_apart(drafts, innovations))
+}
+
+/// Checks the settings, and that the parents of all matings are in the pool and such as the settings say.
+fn check_pool(pool: &[Genome], matings: &[Mating], settings: &CppnSettings) -> Result<(), VariationError> {
+    settings.validate()?;
+    check_parents(pool.len(), matings.iter().map(|mating| mating.fitter.max(mating.other)))?;
+    if let Some(index) = pool.iter().position(|genome| genome.outputs != settings.outputs) {
+        return Err(VariationError::Outputs { index, found: pool[index].outputs, expected: settings.outputs });
+    }
+    Ok(())
 }
 
 /// Checks that all parents are in a pool of this size.

@@ -37,7 +37,7 @@ pub(super) fn start_genome(settings: &CppnSettings, stream: &mut Stream) -> Geno
     Genome { outputs, nodes, connections }
 }
 
-fn random_activation(settings: &CppnSettings, stream: &mut Stream) -> Activation {
+pub(super) fn random_activation(settings: &CppnSettings, stream: &mut Stream) -> Activation {
     settings.activations[stream.below(settings.activations.len() as u32) as usize]
 }
 
@@ -46,7 +46,7 @@ fn random_weight(stream: &mut Stream) -> f32 {
 }
 
 /// Polynomial mutation of the gene in `[0, 1]` that stands for the weight, clamped.
-fn mutated_weight(weight: f32, exponent: f32, stream: &mut Stream) -> f32 {
+pub(super) fn mutated_weight(weight: f32, exponent: f32, stream: &mut Stream) -> f32 {
     let step = 2.0 * MAX_WEIGHT * polynomial_step(stream.next_u32(), exponent);
     (weight + step).clamp(-MAX_WEIGHT, MAX_WEIGHT)
 }
