@@ -27,7 +27,7 @@ def test_evolve_writes_the_run_folder(neatfool, workplace):
     result = neatfool(*EVOLVE, "--out", "run", "--json")
     assert result["run"] == "run"
     assert result["model"] == "tinynet:make"
-    assert (result["encoding"], result["strategy"]) == ("cppn", "map-elites")
+    assert (result["encoding"], result["strategy"]) == ("cppn", "pattern-elites")
     assert (result["seed"], result["generations"], result["evaluations"], result["classes"]) == (7, 5, 180, 4)
     assert 0 <= result["min_confidence"] <= result["median_confidence"] <= 1
     assert result["evaluations_per_second"] > 0

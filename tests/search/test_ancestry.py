@@ -46,8 +46,9 @@ PAPER = nf.Cppn(coordinates="pixel", initial_mutations=0)
     ],
 )
 @pytest.mark.parametrize("seed", [0, 1])
-def test_ancestors_draw_what_the_run_drew(shape, encoding, seed, tmp_path):
-    options = {"encoding": encoding, "batch": 60, "seed": seed}
+@pytest.mark.parametrize("strategy", ["pattern-elites", "map-elites"])
+def test_ancestors_draw_what_the_run_drew(shape, encoding, strategy, seed, tmp_path):
+    options = {"encoding": encoding, "strategy": strategy, "batch": 60, "seed": seed}
     nf.evolve(judge(shape, 6), generations=25, out=tmp_path / "run", **options)
     run = nf.resume(tmp_path / "run", generations=60, judge=judge(shape, 6))
     images = drawn(shape, 6, 60, **options)

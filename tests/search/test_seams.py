@@ -133,7 +133,7 @@ def test_ask_and_tell_in_five_lines():
     assert np.array_equal(run.archive.pixels(), search.archive.pixels())
 
 
-@pytest.mark.parametrize("strategy", ["map-elites", "neat"])
+@pytest.mark.parametrize("strategy", ["pattern-elites", "map-elites", "neat"])
 def test_ask_is_the_same_when_asked_again_and_state_goes_through_arrays(strategy):
     def judge(images):
         flat = images.reshape(len(images), -1) / 255

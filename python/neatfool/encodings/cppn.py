@@ -42,7 +42,7 @@ class Cppn(Settings):
     coordinates: Literal["unit", "pixel"] = "unit"
     color: Literal["hls", "hsv"] = "hls"
     activations: tuple[str, ...] = ("sine", "sigmoid", "gaussian", "linear")
-    initial_mutations: int = Field(default=12, ge=0, le=1000)
+    initial_mutations: int = Field(default=40, ge=0, le=1000)
     weight_rate: float = Field(default=0.1, ge=0, le=1)
     weight_eta: float = Field(default=15, gt=0, le=1000)
     activation_rate: float = Field(default=0.1, ge=0, le=1)

@@ -83,7 +83,7 @@ def replay_ancestors(folder: RunFolder, classes: Sequence[int] | None = None) ->
     lines = {index: search.lineage.ancestry(int(archive.ids[cell]))[::-1] for index, cell in cells.items()}
     for line in lines.values():
         _check(search, line, folder)
-    if isinstance(search.encoding, Cppn) and isinstance(search.strategy, MapElites):
+    if isinstance(search.encoding, Cppn) and not _has_operators(search):
         make = _mutants(search, search.encoding, lines, cells, folder)
     elif isinstance(search.encoding, Cppn | Direct):
         make = _families(search, search.encoding, lines, folder)
@@ -115,8 +115,14 @@ def _check(search: Search, line: Sequence[Birth], folder: RunFolder) -> None:
     for birth in line:
         size = search.batch if birth.generation else search.start
         sound = 0 <= _child(search, birth) < size and bool(birth.parents) == bool(birth.generation)
-        if not sound or (birth.parents and search.cells[_cells(search, birth)[0]] != birth.class_index):
+        # Who breeds by operators is drawn by confidences of the time, which nobody keeps.
+        uniform = birth.parents and not _has_operators(search)
+        if not sound or (uniform and search.cells[_cells(search, birth)[0]] != birth.class_index):
             raise _damaged(folder)
+
+
+def _has_operators(search: Search) -> bool:
+    return isinstance(search.strategy, PatternElites) and bool(search.archive.genomes.operators)
 
 
 def _damaged(folder: RunFolder) -> RunError:
@@ -196,15 +202,13 @@ def _families(
 
 def _born(search: Search, birth: Birth, first: Any, other: Any) -> Any:
     """The child of two parents, batches of one genome each; makes it the way it was made."""
-    child = _child(search, birth)
+    child, parents = _child(search, birth), first.concatenate(other)
+    if _has_operators(search):
+        operators = draw_operators(parents, 1, seed=search.seed, generation=birth.generation, first=child)
+        return parents.breed(np.array([[0, 1, 1]], np.uint32), operators, generation=birth.generation, first=child)
     # Two cells may hold one individual: then it is crossed with itself, which draws other numbers than a copy.
     one, two = _cells(search, birth)
-    mating = np.array([[0, int(one != two), 1]], np.uint32)
-    parents = first.concatenate(other)
-    if not parents.operators:
-        return parents.vary(mating, generation=birth.generation, first=child)
-    operators = draw_operators(parents, 1, seed=search.seed, generation=birth.generation, first=child)
-    return parents.breed(mating, operators, generation=birth.generation, first=child)
+    return parents.vary(np.array([[0, int(one != two), 1]], np.uint32), generation=birth.generation, first=child)
 
 
 def _check_pictures(search: Search, ancestors: Ancestors, cells: Mapping[int, int], folder: RunFolder) -> None:

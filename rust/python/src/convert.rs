@@ -1,7 +1,8 @@
 //! Arguments from Python: settings objects and arrays of indices.
 
 use neatfool_core::{
-    Activation, Birth, ColorModel, Compatibility, CppnSettings, DirectSettings, Mating, Operator, MutationRates, SpeciesSettings,
+    Activation, Birth, ColorModel, Compatibility, CppnSettings, DirectSettings, Mating, MutationRates, Operator,
+    SpeciesSettings,
 };
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyIndexError, PyValueError};

@@ -14,17 +14,20 @@ import torch
 from numpy.typing import NDArray
 
 from neatfool.classifiers import FOOLING_CLASS, Classifier
-from neatfool.encodings import ENCODINGS, Encoding
+from neatfool.encodings import Cppn, Direct, Encoding
 from neatfool.errors import ConfigError, JudgeError, ModelError
 from neatfool.experiments.ascent import THRESHOLDS, AscentSettings, ascend
 from neatfool.experiments.audit.settings import ATTACKS, CLASSES, FOOLED
 from neatfool.models.density import REJECTED
 from neatfool.runs import StopRequestedError
-from neatfool.search import Evaluator, Profile, Search
+from neatfool.search import Evaluator, MapElites, Profile, Search
 from neatfool.shared.progress import OnProgress, Progress, Stop
 
 _CHILDREN = 4
 """Of each of T classes in a generation: few, so that a small budget has many generations."""
+
+_ENCODINGS: dict[str, Encoding] = {"cppn": Cppn(initial_mutations=12), "direct": Direct()}
+"""Part of the protocol, as the strategy is: what a run has by default may improve."""
 
 _NO_ATTACK = (FOOLING_CLASS, REJECTED)
 """Who takes an image for one of these is not fooled."""
@@ -119,7 +122,7 @@ def attack(
 
     if name == "gradient":
         return _climb(classifier, drawn, budget, seed, spent, stop)
-    return _evolve(classifier, ENCODINGS.parse(name), len(drawn), total, seed, spent, stop)
+    return _evolve(classifier, _ENCODINGS[name], len(drawn), total, seed, spent, stop)
 
 
 def _evolve(
@@ -137,7 +140,7 @@ def _evolve(
         classifier.class_names,
         cells=cells.tolist(),
         encoding=encoding,
-        strategy="map-elites",
+        strategy=MapElites(),
         batch=_CHILDREN * count,
         seed=seed,
     )

@@ -36,11 +36,13 @@ from neatfool.runs import (
     read_settings,
     run_job,
 )
-from neatfool.search import Run, evolve, folder_of, resume
+from neatfool.search import MapElites, Run, evolve, folder_of, resume
 from neatfool.shared.progress import OnProgress, Progress, Stop
 
 _MOST_EVALUATIONS = 10**12
-_ENCODINGS: tuple[Encoding, ...] = (Cppn(), Direct())
+_ENCODINGS: tuple[Encoding, ...] = (Cppn(initial_mutations=12), Direct())
+_STRATEGY = MapElites()
+"""The paper's, as its hypothesis is."""
 
 
 def hypothesis(
@@ -230,6 +232,7 @@ class _Hypothesis:
             run = evolve(
                 attacked,
                 encoding=encoding,
+                strategy=_STRATEGY,
                 generations=config.generations,
                 batch=config.batch,
                 seed=config.seed,

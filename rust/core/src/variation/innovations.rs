@@ -189,13 +189,7 @@ fn lasting(id: u32, settled: &[u32]) -> u32 {
 
 impl<'a> Ledger<'a> {
     fn new(next: &'a mut Innovations) -> Self {
-        Self {
-            next,
-            connections: ById::default(),
-            splits: ById::default(),
-            nodes: Vec::new(),
-            innovations: Vec::new(),
-        }
+        Self { next, connections: ById::default(), splits: ById::default(), nodes: Vec::new(), innovations: Vec::new() }
     }
 
     /// Replaces a child's provisional numbers.
