@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from neatfool.models import list_models, load_classifier
     from neatfool.report import animate, write_gallery, write_report
     from neatfool.runs import Judgement, RunFolder
+    from neatfool.scaling import RayJudge
     from neatfool.search import (
         Archive,
         Confidence,
         EvolveConfig,
         FunctionJudge,
+        GenomeJudge,
         Judge,
         MapElites,
         MapElitesStrategy,
@@ -75,11 +77,13 @@ _HOMES = {
     "neatfool.models": ("list_models", "load_classifier"),
     "neatfool.report": ("animate", "write_gallery", "write_report"),
     "neatfool.runs": ("Judgement", "RunFolder"),
+    "neatfool.scaling": ("RayJudge",),
     "neatfool.search": (
         "Archive",
         "Confidence",
         "EvolveConfig",
         "FunctionJudge",
+        "GenomeJudge",
         "Judge",
         "Judgement",
         "MapElites",
@@ -116,6 +120,7 @@ __all__ = [  # `__getattr__` has them
     "Encoding",
     "EvolveConfig",
     "FunctionJudge",
+    "GenomeJudge",
     "Judge",
     "JudgeError",
     "Judgement",
@@ -128,6 +133,7 @@ __all__ = [  # `__getattr__` has them
     "Offspring",
     "Population",
     "Progress",
+    "RayJudge",
     "Result",
     "RetrainSettings",
     "Run",

@@ -34,6 +34,10 @@ class Population(Protocol):
     parents: int
     scalable: bool
 
+    @property
+    def encoding(self) -> Encoding:
+        """The settings, whose `restore` makes this batch again in another process."""
+
     def __len__(self) -> int: ...
 
     def vary(self, matings: NDArray[np.uint32], *, generation: int) -> Self:
