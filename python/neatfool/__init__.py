@@ -18,6 +18,8 @@ from neatfool._core import __version__, set_threads
 if TYPE_CHECKING:
     from neatfool import plots
     from neatfool.classifiers import Classifier
+    from neatfool.ecosystem import from_ribs, to_ribs
+    from neatfool.ecosystem.strategy import Ribs
     from neatfool.encodings import ArrayEncoding, Cppn, Direct, Encoding, Population, Species, register_encoding
     from neatfool.errors import ConfigError, DataError, JudgeError, ModelError, NeatfoolError, RunError
     from neatfool.experiments.ascent import AscentSettings, ascend
@@ -62,6 +64,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "neatfool.classifiers": ("Classifier",),
+    "neatfool.ecosystem": ("from_ribs", "to_ribs"),
+    "neatfool.ecosystem.strategy": ("Ribs",),
     "neatfool.encodings": ("ArrayEncoding", "Cppn", "Direct", "Encoding", "Population", "Species", "register_encoding"),
     "neatfool.errors": ("ConfigError", "DataError", "JudgeError", "ModelError", "NeatfoolError", "RunError"),
     "neatfool.experiments.ascent": ("AscentSettings", "ascend"),
@@ -136,6 +140,7 @@ __all__ = [  # `__getattr__` has them
     "RayJudge",
     "Result",
     "RetrainSettings",
+    "Ribs",
     "Run",
     "RunError",
     "RunFolder",
@@ -155,6 +160,7 @@ __all__ = [  # `__getattr__` has them
     "diversity",
     "evolve",
     "export",
+    "from_ribs",
     "hypothesis",
     "list_models",
     "live",
@@ -169,6 +175,7 @@ __all__ = [  # `__getattr__` has them
     "retrain",
     "set_threads",
     "tensorboard",
+    "to_ribs",
     "transfer",
     "write_gallery",
     "write_report",
