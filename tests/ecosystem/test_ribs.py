@@ -125,7 +125,7 @@ def test_direct_genomes_by_their_emitter():
 
 
 def test_what_does_not_fit_is_one_sentence():
-    with pytest.raises(nf.ConfigError, match="EvolutionStrategyEmitter learns from what it is told.*IsoLineEmitter"):
+    with pytest.raises(nf.ConfigError, match=r"EvolutionStrategyEmitter learns from what it is told.*IsoLineEmitter"):
         nf.evolve(JUDGE, encoding="slopes", strategy=nf.Ribs(emitter="EvolutionStrategyEmitter"))
     with pytest.raises(nf.ConfigError, match="The emitter Nothing is none of pyribs; choose GaussianEmitter"):
         nf.Search((1, 8, 8), 3, strategy=nf.Ribs(emitter="Nothing"))

@@ -53,6 +53,8 @@ def cluster():
     """A cluster of this machine with room for five workers, whatever it has."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", "of-these-tests-alone-and-of-no-worth-0123456789")
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         ray.init(
             address="local",
@@ -60,6 +62,7 @@ def cluster():
             num_gpus=0,
             include_dashboard=False,
             log_to_driver=False,
+            configure_logging=False,
             _node_ip_address="127.0.0.1",
             object_store_memory=100 * 2**20,
         )

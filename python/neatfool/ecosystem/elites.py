@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def to_ribs(source: Run | Archive, *, seed: int | None = None) -> CategoricalArchive:
     """The elites as a `CategoricalArchive` of pyribs: one measure, the class, whose categories are the names of all classes.
 
-    Solutions are rows of numbers where genomes are such (ArrayEncoding, Direct), and JSON texts for CPPNs. The objective is what
-    elites are chosen by; the further fields are `confidence`, `id` and `generation`.
+    Solutions are rows of numbers where genomes are such (ArrayEncoding, Direct), and JSON texts for CPPNs. The objective is
+    what elites are chosen by; the further fields are `confidence`, `id` and `generation`.
 
     Args:
         source: a run or its archive.

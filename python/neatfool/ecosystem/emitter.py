@@ -43,7 +43,9 @@ class GenomeEmitter(_EmitterBase):  # type: ignore[misc]
         self._generation = 0
         first = as_solutions(self.genomes)
         stored = (archive.solution_dim,) if isinstance(archive.solution_dim, int | np.integer) else archive.solution_dim
-        if first.shape[1:] != tuple(stored) or (first.dtype == object) != (archive.dtypes["solution"] == object):
+        if first.shape[1:] != tuple(stored) or (first.dtype.kind == "O") != (
+            np.dtype(archive.dtypes["solution"]).kind == "O"
+        ):
             wanted = first.shape[1] if first.ndim == 2 else ()
             raise ConfigError(
                 f"The archive cannot hold {settings.name} genomes; make it with solution_dim={wanted} and "

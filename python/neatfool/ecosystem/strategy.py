@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from neatfool.ecosystem.elites import to_ribs
 from neatfool.ecosystem.solutions import as_genomes, as_solutions, import_ribs
@@ -30,7 +31,7 @@ class Ribs(Settings):
 
     name: Literal["ribs"] = "ribs"
     emitter: str = "IsoLineEmitter"
-    options: dict[str, float | int | bool | str | list[float]] = {}
+    options: dict[str, float | int | bool | str | list[float]] = Field(default_factory=dict)
 
     markings: ClassVar[bool] = False
 

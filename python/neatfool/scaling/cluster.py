@@ -53,8 +53,9 @@ def connect(workers: int | str, *, cpus: int) -> bool:
         return False
     quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.ERROR}
     if isinstance(workers, int):
-        # Nothing of this machine leaves it.
+        # Nothing of this machine leaves it, and nobody who lacks Ray's token gets in.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
         quiet |= {
             "num_cpus": workers * cpus,
             "include_dashboard": False,
@@ -68,6 +69,10 @@ def connect(workers: int | str, *, cpus: int) -> bool:
     except ConnectionError as error:
         raise ConfigError(_no_cluster(workers)) from error
     except Exception as error:
+        if isinstance(workers, int):
+            raise ConfigError(
+                f"Ray cannot be started on this machine ({reason(error)}); free some of its cores and memory."
+            ) from error
         raise ConfigError(
             f"The Ray cluster {workers} cannot be used ({reason(error)}); every machine needs the same releases of Python "
             "and Ray."
