@@ -53,8 +53,6 @@ def cluster():
     """A cluster of this machine with room for five workers, whatever it has."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", "of-these-tests-alone-and-of-no-worth-0123456789")
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         ray.init(
             address="local",

