@@ -30,6 +30,7 @@ import neatfool as nf
 from neatfool.models import ModelConfig
 from neatfool.scaling.cluster import import_ray
 from neatfool.scaling.crew import Crew
+from neatfool.scaling.judge import piece_of
 
 CLASSES, SHAPE, CHUNK = 1000, (3, 224, 224), 200
 
@@ -47,7 +48,8 @@ def overhead(arguments: argparse.Namespace) -> dict[str, Any]:
         begin = time.perf_counter()
         with nf.RayJudge(model, workers=count, per_worker_cpus=max(1, cores // count)) as judge:
             started = time.perf_counter() - begin
-            nf.evolve(judge, generations=1, batch=arguments.batch)
+            while len(judge._crew) < count:
+                nf.evolve(judge, generations=0, batch=arguments.batch)
             for seed in range(arguments.rounds):
                 begin = time.perf_counter()
                 run = nf.evolve(here, seed=seed, **settings)
@@ -129,7 +131,7 @@ class Asleep:
     def genome_confidences(self, genomes: Any) -> Any:
         """As `RayJudge` asks."""
         scores = np.empty((len(genomes), CLASSES), np.float32)
-        starts = [*range(0, len(genomes), piece_of(len(genomes), self.count)), len(genomes)]
+        starts = [*range(0, len(genomes), cut(len(genomes), self.count)), len(genomes)]
 
         def ask(actor: Any, number: int) -> Any:
             first, last = starts[number : number + 2]
@@ -142,9 +144,9 @@ class Asleep:
         return scores
 
 
-def piece_of(count: int, workers: int) -> int:
-    """Images in a piece, as `RayJudge` cuts a batch."""
-    return max(1, min(math.ceil(count / (4 * workers * CHUNK)), 2**22 // (CLASSES * CHUNK))) * CHUNK
+def cut(count: int, workers: int) -> int:
+    """Images in a piece."""
+    return piece_of(count, workers=workers, chunk=CHUNK, classes=CLASSES)
 
 
 def parts(batch: int) -> dict[str, float]:
@@ -177,7 +179,7 @@ def parts(batch: int) -> dict[str, float]:
 
 def predicted(found: dict[str, float], batch: int, workers: int, rate: float) -> float:
     """Seconds of a generation: what the driver does alone, and then the longer of its messages and the workers' work."""
-    piece = piece_of(batch, workers)
+    piece = cut(batch, workers)
     rounds = math.ceil(batch / piece / workers)
     work = rounds * piece / rate
     return batch * (found["vary"] + found["select"]) + max(work, batch * found["messages"]) + found["latency"]

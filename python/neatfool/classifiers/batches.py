@@ -69,7 +69,7 @@ class Halving:
         while True:
             size = self._most or len(pixels)
             try:
-                outputs = [self._forward(part) for part in pixels.split(size)]
+                outputs = [self._forward(part) for part in torch.split(pixels, size)]
                 return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
             except torch.cuda.OutOfMemoryError:
                 if size == 1:

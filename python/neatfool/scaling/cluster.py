@@ -7,7 +7,6 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any
 
 from neatfool.errors import ConfigError
@@ -20,7 +19,7 @@ _CONNECT_SECONDS = 5.0
 _ROUNDING = 1e-9
 
 
-def import_ray() -> ModuleType:
+def import_ray() -> Any:
     """Ray.
 
     Raises:

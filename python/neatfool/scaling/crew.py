@@ -151,7 +151,9 @@ class Crew:
         if not (running or greetings):
             time.sleep(_LOOK_SECONDS)
             return []
-        ended, _ = import_ray().wait([*running, *greetings], num_returns=1, timeout=_LOOK_SECONDS)
+        ray, waiting = import_ray(), [*running, *greetings]
+        ray.wait(waiting, num_returns=1, timeout=_LOOK_SECONDS)
+        ended, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0)
         for reference in ended:
             if reference in greetings:
                 self._welcome(greetings[reference])

@@ -23,7 +23,7 @@ _PIECES_EACH = 4
 
 _MOST_WORKERS = 10_000
 
-_LARGEST_PIECE = 2**22
+_LARGEST_PIECE = 2**20
 """Confidences in a piece, so that those on their way fit into memory."""
 
 
@@ -81,6 +81,12 @@ class RayJudge:
             self._cpus = per_worker_cpus or cores_per_worker(per_worker_gpus)
             self._most = workers if isinstance(workers, int) else None
             check_room(cpus=self._cpus, gpus=self._gpus)
+            # On a GPU one thread draws while the other waits for the network.
+            self._hired = (
+                import_ray()
+                .remote(Worker)
+                .options(num_cpus=self._cpus, num_gpus=self._gpus, max_concurrency=2 if self._gpus else 1)
+            )
             self._crew = Crew(self._start, self._accept, self._room, Metrics())
             self._crew.assemble()
         except BaseException:
@@ -124,7 +130,9 @@ class RayJudge:
 
     def _ask(self, count: int, ask: Any) -> Confidences:
         scores = np.empty((count, len(self.class_names)), np.float32)
-        starts = [*range(0, count, self._piece(count)), count]
+        assert self._first is not None  # noqa: S101  # the crew has assembled
+        piece = piece_of(count, workers=len(self._crew), chunk=self._first.chunk, classes=len(self.class_names))
+        starts = [*range(0, count, piece), count]
         ends = starts[1:]
 
         def take(number: int, result: Confidences) -> None:
@@ -134,23 +142,8 @@ class RayJudge:
         self._crew.do(sizes, lambda actor, number: ask(actor, starts[number], ends[number]), take)
         return scores
 
-    def _piece(self, count: int) -> int:
-        """Images of a piece of work: a multiple of the chunk, so that no image gets other confidences for it."""
-        assert self._first is not None  # noqa: S101  # the crew has assembled
-        chunk = self._first.chunk
-        even = -(-count // (_PIECES_EACH * max(1, len(self._crew)) * chunk))
-        largest = _LARGEST_PIECE // (len(self.class_names) * chunk)
-        return max(1, min(even, largest)) * chunk
-
     def _start(self) -> tuple[Any, Any]:
-        # On a GPU one thread draws while the other waits for the network.
-        threads = 2 if self._gpus else 1
-        actor = (
-            import_ray()
-            .remote(Worker)
-            .options(num_cpus=self._cpus, num_gpus=self._gpus, max_concurrency=threads)
-            .remote(self._cpus)
-        )
+        actor = self._hired.remote(self._cpus)
         return actor, actor.load.remote(self._there)
 
     def _accept(self, facts: Facts) -> str | None:
@@ -179,6 +172,12 @@ class RayJudge:
     def _disconnect(self) -> None:
         if self._connected:
             import_ray().shutdown()
+
+
+def piece_of(count: int, *, workers: int, chunk: int, classes: int) -> int:
+    """Images of a piece of work out of so many: a multiple of the chunk, so that no image gets other confidences for it."""
+    even = -(-count // (_PIECES_EACH * max(1, workers) * chunk))
+    return max(1, min(even, _LARGEST_PIECE // (classes * chunk))) * chunk
 
 
 def _config_of(model: Classifier | ModelConfig | str) -> ModelConfig:

@@ -1,16 +1,22 @@
-"""What a worker process does. Nothing heavy is imported before it knows how many threads it has."""
+"""What a worker process does."""
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from neatfool import _core
+from neatfool.classifiers import Classifier
+from neatfool.encodings import Encoding, Shape
+from neatfool.models import ModelConfig
+from neatfool.search import Evaluator, Profile
+from neatfool.search.judge import Confidences, Images
 
 
 @dataclass(frozen=True)
@@ -34,47 +40,31 @@ class Worker:
     """A classifier in a process of its own, which draws what it looks at."""
 
     def __init__(self, threads: int) -> None:
-        # As on the command line; see `neatfool.cli.main`.
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-        import torch
-
-        from neatfool import set_threads
-
         torch.set_num_threads(threads)
-        set_threads(threads)
+        _core.set_threads(threads)
         self._threads = threads
-        self._classifier: Any = None
         self._own = threading.local()
 
     def load(self, model: Mapping[str, Any]) -> Facts:
         """Loads the classifier, and says what it is."""
-        import torch
-
-        from neatfool.models import ModelConfig
-
-        classifier = ModelConfig(**model).load()
+        classifier: Classifier = ModelConfig(**model).load()
         on_cpu = classifier.device.type == "cpu"
         device = f"CPU, {self._threads} threads" if on_cpu else torch.cuda.get_device_name(classifier.device)
         self._classifier = classifier
         kind = f"{device}, torch {torch.__version__}"
         return Facts(socket.gethostname(), classifier.fingerprint(), classifier.chunk, kind)
 
-    def judge(
-        self, encoding: Any, shape: tuple[int, int, int], arrays: Mapping[str, NDArray[Any]]
-    ) -> NDArray[np.float32]:
+    def judge(self, encoding: Encoding, shape: Shape, arrays: Mapping[str, NDArray[Any]]) -> Confidences:
         """The confidences of the images that some genomes draw."""
-        scores: NDArray[np.float32] = self._evaluator()(encoding.restore(arrays, shape=shape, seed=0))
-        return scores
+        return self._evaluator()(encoding.restore(arrays, shape=shape, seed=0))
 
-    def look(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def look(self, images: Images) -> Confidences:
         """The confidences of images."""
-        scores: NDArray[np.float32] = self._classifier.confidences(images)
-        return scores
+        return self._classifier.confidences(images)
 
-    def _evaluator(self) -> Any:
+    def _evaluator(self) -> Evaluator:
         """One for each thread: where there are two, one draws while the other waits for the network."""
-        from neatfool.search import Evaluator, Profile
-
         if not hasattr(self._own, "evaluator"):
             self._own.evaluator = Evaluator(self._classifier, Profile())
-        return self._own.evaluator
+        found: Evaluator = self._own.evaluator
+        return found
