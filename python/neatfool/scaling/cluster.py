@@ -34,13 +34,13 @@ def import_ray() -> Any:
     return ray
 
 
-def connect(workers: int | str, *, cpus: int) -> bool:
+def connect(workers: int | str, *, cpus: int | None) -> bool:
     """Connects this process to a cluster; one that it is connected to already is taken as it is.
 
     Args:
         workers: "auto" for the cluster this machine belongs to, the address of one, or a number of workers, for which a
             cluster is started that nobody else can reach and that ends with this process.
-        cpus: cores of each of these.
+        cpus: cores of each of these; None shares out those of the machine.
 
     Returns:
         Whether it was done here, so that it is to be undone here.
@@ -56,7 +56,7 @@ def connect(workers: int | str, *, cpus: int) -> bool:
         # Nothing of this machine leaves it.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         quiet |= {
-            "num_cpus": workers * cpus,
+            "num_cpus": None if cpus is None else workers * cpus,
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE_BYTES,
             "_node_ip_address": "127.0.0.1",

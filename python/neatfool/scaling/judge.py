@@ -75,7 +75,9 @@ class RayJudge:
         self._there = config.model_copy(update={"device": "cuda" if per_worker_gpus else "cpu"}).model_dump()
         self._fingerprint = self.stands_for.fingerprint()
         self._first: Facts | None = None
-        self._connected = connect(workers, cpus=per_worker_cpus or 1)
+        # Beside GPUs every core of the machine draws.
+        cpus = per_worker_cpus or (None if per_worker_gpus else 1)
+        self._connected = connect(workers, cpus=cpus)
         try:
             self._gpus = per_worker_gpus
             self._cpus = per_worker_cpus or cores_per_worker(per_worker_gpus)
