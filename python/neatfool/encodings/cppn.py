@@ -144,12 +144,20 @@ class CppnPopulation:
         return self._with(children)
 
     def of_json(self, texts: Sequence[str]) -> CppnPopulation:
-        """Genomes from their JSON form, drawn as those of this batch.
+        """Genomes from their JSON form, drawn as those of this batch. They may be of another run: new numbers come after theirs.
 
         Raises:
             ValueError: one is no genome.
         """
-        return self._with(_core.CppnGenomes.from_json(texts))
+        genomes = _core.CppnGenomes.from_json(texts)
+        genes = genomes.arrays()
+        innovations = _core.Innovations(
+            next_innovation=max(self._innovations.next_innovation, int(genes["innovations"].max(initial=0)) + 1),
+            next_node=max(self._innovations.next_node, int(genes["node_ids"].max(initial=0)) + 1),
+        )
+        return CppnPopulation(
+            self.encoding, genomes, innovations, shape=self.shape, seed=self._seed, markings=self._markings
+        )
 
     def descend(self, index: int, births: NDArray[np.uint32]) -> CppnPopulation:
         """The genome at `index` and its line of descendants, made again; one parent each, as `vary` mutates it.
