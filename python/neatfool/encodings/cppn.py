@@ -91,6 +91,11 @@ def _genomes(arrays: Arrays, outputs: int) -> _core.CppnGenomes:
     return _core.CppnGenomes.from_arrays(outputs, **parts)
 
 
+def _after(numbers: NDArray[Any]) -> int:
+    """The first number after some, or the last that there is."""
+    return min(int(numbers.max(initial=0)) + 1, np.iinfo(np.uint32).max)
+
+
 class CppnPopulation:
     """A batch of CPPN genomes. Batches that descend from each other share one count of innovations."""
 
@@ -144,16 +149,17 @@ class CppnPopulation:
         return self._with(children)
 
     def of_json(self, texts: Sequence[str]) -> CppnPopulation:
-        """Genomes from their JSON form, drawn as those of this batch. They may be of another run: new numbers come after theirs.
+        """Genomes from their JSON form, drawn as those of this batch. They may be of another run.
 
         Raises:
             ValueError: one is no genome.
         """
         genomes = _core.CppnGenomes.from_json(texts)
         genes = genomes.arrays()
+        # New genes of their children are numbered after theirs.
         innovations = _core.Innovations(
-            next_innovation=max(self._innovations.next_innovation, int(genes["innovations"].max(initial=0)) + 1),
-            next_node=max(self._innovations.next_node, int(genes["node_ids"].max(initial=0)) + 1),
+            next_innovation=max(self._innovations.next_innovation, _after(genes["innovations"])),
+            next_node=max(self._innovations.next_node, _after(genes["node_ids"])),
         )
         return CppnPopulation(
             self.encoding, genomes, innovations, shape=self.shape, seed=self._seed, markings=self._markings
