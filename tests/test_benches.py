@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ascent", "loop", "peers"])
+@pytest.mark.parametrize("name", ["ascent", "gpu", "loop", "peers", "scaling"])
 def test_a_benchmark_starts(name):
     done = subprocess.run(
         [sys.executable, ROOT / f"benches/{name}.py", "--help"], capture_output=True, text=True, check=False

@@ -17,7 +17,7 @@ FLOORS = [
     {"figures"},
     {"runs"},
     {"search"},
-    {"report", "watching"},
+    {"ecosystem", "report", "scaling", "watching"},
     {"experiments"},
     {"plots"},
     {"cli"},

@@ -18,6 +18,8 @@ from neatfool._core import __version__, set_threads
 if TYPE_CHECKING:
     from neatfool import plots
     from neatfool.classifiers import Classifier
+    from neatfool.ecosystem import from_ribs, to_ribs
+    from neatfool.ecosystem.strategy import Ribs
     from neatfool.encodings import (
         ArrayEncoding,
         Cppn,
@@ -42,11 +44,13 @@ if TYPE_CHECKING:
     from neatfool.models import list_models, load_classifier
     from neatfool.report import animate, write_gallery, write_report
     from neatfool.runs import Judgement, RunFolder
+    from neatfool.scaling import RayJudge
     from neatfool.search import (
         Archive,
         Confidence,
         EvolveConfig,
         FunctionJudge,
+        GenomeJudge,
         Judge,
         MapElites,
         MapElitesStrategy,
@@ -81,6 +85,8 @@ _HOMES = {
         "Species",
         "register_encoding",
     ),
+    "neatfool.ecosystem": ("from_ribs", "to_ribs"),
+    "neatfool.ecosystem.strategy": ("Ribs",),
     "neatfool.errors": ("ConfigError", "DataError", "JudgeError", "ModelError", "NeatfoolError", "RunError"),
     "neatfool.experiments.ascent": ("AscentSettings", "ascend"),
     "neatfool.experiments.audit": ("audit", "before_and_after", "compare_audits"),
@@ -95,11 +101,13 @@ _HOMES = {
     "neatfool.models": ("list_models", "load_classifier"),
     "neatfool.report": ("animate", "write_gallery", "write_report"),
     "neatfool.runs": ("Judgement", "RunFolder"),
+    "neatfool.scaling": ("RayJudge",),
     "neatfool.search": (
         "Archive",
         "Confidence",
         "EvolveConfig",
         "FunctionJudge",
+        "GenomeJudge",
         "Judge",
         "Judgement",
         "MapElites",
@@ -138,6 +146,7 @@ __all__ = [  # `__getattr__` has them
     "Encoding",
     "EvolveConfig",
     "FunctionJudge",
+    "GenomeJudge",
     "Judge",
     "JudgeError",
     "Judgement",
@@ -153,8 +162,10 @@ __all__ = [  # `__getattr__` has them
     "PatternElitesStrategy",
     "Population",
     "Progress",
+    "RayJudge",
     "Result",
     "RetrainSettings",
+    "Ribs",
     "Run",
     "RunError",
     "RunFolder",
@@ -174,6 +185,7 @@ __all__ = [  # `__getattr__` has them
     "diversity",
     "evolve",
     "export",
+    "from_ribs",
     "hypothesis",
     "list_models",
     "live",
@@ -188,6 +200,7 @@ __all__ = [  # `__getattr__` has them
     "retrain",
     "set_threads",
     "tensorboard",
+    "to_ribs",
     "transfer",
     "write_gallery",
     "write_report",

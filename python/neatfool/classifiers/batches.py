@@ -1,12 +1,15 @@
 """Batches of images as users pass them, and as a module takes them."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
+
+log = logging.getLogger(__name__)
 
 Images = npt.NDArray[np.uint8] | Tensor
 
@@ -44,3 +47,36 @@ def stack(parts: Sequence[Tensor], width: int) -> npt.NDArray[np.float32]:
         return np.empty((0, width), dtype=np.float32)
     stacked: npt.NDArray[np.float32] = torch.cat(list(parts)).cpu().numpy()
     return stacked
+
+
+class Halving:
+    """A way through a network that takes half as many images at once whenever a GPU's memory does not suffice.
+
+    Nothing else depends on it but the last bits: torch may add in another order for another number of images.
+    """
+
+    def __init__(self, forward: Callable[[Tensor], Tensor], name: str) -> None:
+        self._forward = forward
+        self._name = name
+        self._most: int | None = None
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """The outputs for a batch.
+
+        Raises:
+            torch.cuda.OutOfMemoryError: The memory does not suffice for one image.
+        """
+        while True:
+            size = self._most or len(pixels)
+            try:
+                outputs = [self._forward(part) for part in torch.split(pixels, size)]
+                return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+            except torch.cuda.OutOfMemoryError:
+                if size == 1:
+                    raise
+            # After the error is gone, whose frames hold memory.
+            torch.cuda.empty_cache()
+            self._most = (size + 1) // 2
+            log.warning(
+                "%s ran out of memory with %d images at once, so it takes %d from now on.", self._name, size, self._most
+            )

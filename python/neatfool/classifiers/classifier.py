@@ -14,7 +14,7 @@ from torchvision.transforms.functional import center_crop, five_crop
 from neatfool.classifiers import identity
 from neatfool.classifiers.adapt import Adapted
 from neatfool.classifiers.backends import Backend, Forward, Precision, check_choices, forward_pass
-from neatfool.classifiers.batches import Images, as_block, check_images, check_shape, stack
+from neatfool.classifiers.batches import Halving, Images, as_block, check_images, check_shape, stack
 from neatfool.classifiers.devices import default_chunk, find_device
 from neatfool.classifiers.layers import inputs_of, last_layer
 from neatfool.classifiers.names import Classes, find_class, find_classes, settle_names
@@ -205,8 +205,11 @@ class Classifier:
         precision = precision or self.precision
         check_choices(self.name, backend, precision, self._device)
         example = trial_images(self.chunk, self._preprocessing, self._device)
-        forward = forward_pass(
-            self._network.infer, self.module, example, name=self.name, backend=backend, precision=precision
+        forward = Halving(
+            forward_pass(
+                self._network.infer, self.module, example, name=self.name, backend=backend, precision=precision
+            ),
+            self.name,
         )
         check_finite(forward, example, name=self.name, backend=backend, precision=precision)
         self._forward = forward

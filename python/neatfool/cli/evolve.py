@@ -9,6 +9,7 @@ from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
 from neatfool.cli.output import print_json, print_places, print_table, show_progress, stderr, verdict
 from neatfool.cli.watching import watched
+from neatfool.cli.workers import PerWorkerCpus, PerWorkerGpus, Workers, hired
 from neatfool.shared.text import percent
 
 
@@ -47,6 +48,9 @@ def command(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:INDEX.", show_default="auto")] = None,
     backend: options.BackendUnlessSet = None,
     precision: options.PrecisionUnlessSet = None,
+    workers: Workers = None,
+    per_worker_gpus: PerWorkerGpus = None,
+    per_worker_cpus: PerWorkerCpus = None,
     out: options.RunOut = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A TOML file of settings, such as the config.toml of a run.")
@@ -87,11 +91,12 @@ def command(
     )
     folder = out or default_path(settings.model.name, settings.encoding.name)
     with (
+        hired(settings.model, workers, gpus=per_worker_gpus, cpus=per_worker_cpus) as judge,
         graceful_interrupt() as interrupted,
         show_progress(quiet=quiet) as shown,
         watched(shown, folder, model=settings.model.name, live=live, port=port, tensorboard=tensorboard) as progress,
     ):
-        run = evolve(config=settings, out=folder, progress=progress, stop=interrupted)
+        run = evolve(judge, config=settings, out=folder, progress=progress, stop=interrupted)
     code = finish(run, json=json, quiet=quiet)
     if profile:
         _print_profile(run.profile.seconds)

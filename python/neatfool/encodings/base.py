@@ -50,6 +50,10 @@ class Population(Protocol):
     scalable: bool
     operators: tuple[Operator, ...]
 
+    @property
+    def encoding(self) -> Encoding:
+        """The settings, whose `restore` makes this batch again in another process."""
+
     def __len__(self) -> int: ...
 
     def vary(self, matings: NDArray[np.uint32], *, generation: int) -> Self:

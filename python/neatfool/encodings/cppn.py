@@ -100,6 +100,11 @@ def _numbers_left() -> Iterator[None]:
         raise RunError(f"There is no further generation: {error}.") from error
 
 
+def _after(numbers: NDArray[Any]) -> int:
+    """The first number after some, or the last that there is."""
+    return min(int(numbers.max(initial=0)) + 1, np.iinfo(np.uint32).max)
+
+
 class CppnPopulation:
     """A batch of CPPN genomes. Batches that descend from each other share one count of innovations."""
 
@@ -172,12 +177,21 @@ class CppnPopulation:
         return self._with(children)
 
     def of_json(self, texts: Sequence[str]) -> CppnPopulation:
-        """Genomes from their JSON form, drawn as those of this batch.
+        """Genomes from their JSON form, drawn as those of this batch. They may be of another run.
 
         Raises:
             ValueError: one is no genome.
         """
-        return self._with(_core.CppnGenomes.from_json(texts))
+        genomes = _core.CppnGenomes.from_json(texts)
+        genes = genomes.arrays()
+        # New genes of their children are numbered after theirs.
+        innovations = _core.Innovations(
+            next_innovation=max(self._innovations.next_innovation, _after(genes["innovations"])),
+            next_node=max(self._innovations.next_node, _after(genes["node_ids"])),
+        )
+        return CppnPopulation(
+            self.encoding, genomes, innovations, shape=self.shape, seed=self._seed, markings=self._markings
+        )
 
     def descend(self, index: int, births: NDArray[np.uint32]) -> CppnPopulation:
         """The genome at `index` and its line of descendants, made again; one parent each, as `vary` mutates it.

@@ -13,7 +13,7 @@ import numpy as np
 from neatfool.classifiers import as_confidences
 from neatfool.encodings import Population, Shape
 from neatfool.errors import JudgeError
-from neatfool.search.judge import Confidences, Images, Judge, StreamingJudge
+from neatfool.search.judge import Confidences, GenomeJudge, Images, Judge, StreamingJudge
 from neatfool.shared.text import reason
 
 _DRAWN_BYTES = 2**20
@@ -47,23 +47,12 @@ class Profile:
 
 
 class Evaluator:
-    """Draws batches of genomes and has them judged.
-
-    A GPU works on one chunk while the next is drawn into another buffer. On a CPU both would want the same cores, and
-    slow each other down; there about a megabyte of pictures, whole chunks, is drawn by all threads, and then judged.
-    The confidences depend on the genomes alone: every chunk has the judge's own fixed size, whatever the timing.
-    """
+    """Has batches of genomes judged: drawn here, or by a judge that takes genomes."""
 
     def __init__(self, judge: Judge, profile: Profile) -> None:
         self._judge = judge
-        self._streaming = judge if isinstance(judge, StreamingJudge) else _Streamed(judge)
         self._profile = profile
-        self._drawer = ThreadPoolExecutor(1, thread_name_prefix="neatfool-draw")
-        chunk = self._streaming.image_buffer()
-        if self._streaming.draws_ahead:
-            self._buffers = [chunk, self._streaming.image_buffer()]
-        else:
-            self._buffers = [np.concatenate([chunk] * max(1, _DRAWN_BYTES // chunk.nbytes))]
+        self._scorer = judge if isinstance(judge, GenomeJudge) else _Drawn(judge, profile)
 
     def __call__(self, genomes: Population) -> Confidences:
         """Scores every genome on every class.
@@ -74,17 +63,44 @@ class Evaluator:
         Raises:
             JudgeError: the judge failed, or returned something else than confidences of this shape; with the images.
         """
-        # Chosen here: an evaluator that kept a method of its own would be a cycle, and its buffers would outlive it.
-        chunks = self._ahead if self._streaming.draws_ahead else self._in_turn
         with self._profile.stage("classify"):
             try:
-                scores = self._streaming.stream_confidences(chunks(genomes))
+                scores = self._scorer.genome_confidences(genomes)
                 return check_confidences(scores, self._judge, len(genomes))
             except JudgeError as error:
                 if error.images is None:
                     error.images = np.empty((len(genomes), *self._judge.image_shape), np.uint8)
                     genomes.render(error.images)
                 raise
+
+    def close(self) -> None:
+        """Ends the drawing thread, if there is one."""
+        if isinstance(self._scorer, _Drawn):
+            self._scorer.close()
+
+
+class _Drawn:
+    """A judge of images as one of genomes, which are drawn here.
+
+    A GPU works on one chunk while the next is drawn into another buffer. On a CPU both would want the same cores, and
+    slow each other down; there about a megabyte of pictures, whole chunks, is drawn by all threads, and then judged.
+    The confidences depend on the genomes alone: every chunk has the judge's own fixed size, whatever the timing.
+    """
+
+    def __init__(self, judge: Judge, profile: Profile) -> None:
+        self._streaming = judge if isinstance(judge, StreamingJudge) else _Streamed(judge)
+        self._profile = profile
+        self._drawer = ThreadPoolExecutor(1, thread_name_prefix="neatfool-draw")
+        chunk = self._streaming.image_buffer()
+        if self._streaming.draws_ahead:
+            self._buffers = [chunk, self._streaming.image_buffer()]
+        else:
+            self._buffers = [np.concatenate([chunk] * max(1, _DRAWN_BYTES // chunk.nbytes))]
+
+    def genome_confidences(self, genomes: Population) -> Confidences:
+        # Chosen here: an object that kept a method of its own would be a cycle, and its buffers would outlive it.
+        chunks = self._ahead if self._streaming.draws_ahead else self._in_turn
+        return self._streaming.stream_confidences(chunks(genomes))
 
     def _in_turn(self, genomes: Population) -> Iterator[Images]:
         chunk, (buffer,) = self._streaming.chunk, self._buffers
@@ -113,7 +129,6 @@ class Evaluator:
             yield images
 
     def close(self) -> None:
-        """Ends the drawing thread."""
         self._drawer.shutdown()
 
 

@@ -17,7 +17,7 @@ from neatfool.runs import (
     describe,
 )
 from neatfool.search.config import EvolveConfig, build_config
-from neatfool.search.judge import Judge
+from neatfool.search.judge import Judge, stands_for
 from neatfool.search.loading import as_judge, chosen_classes, load_run, make_search, ranges
 from neatfool.search.noise import check_repeats
 from neatfool.search.objective import Objective
@@ -77,7 +77,7 @@ def evolve(
     settings = build_config({name: getattr(base, name) for name in EvolveConfig.model_fields}, given)
     judge = as_judge(source, settings.model)
     if source is not None:
-        settings = settings.model_copy(update={"model": _model_of(source, judge, settings.model)})
+        settings = settings.model_copy(update={"model": _model_of(source, stands_for(judge), settings.model)})
     if not settings.allow_noise:
         check_repeats(judge)
     cells = chosen_classes(settings.classes if classes is None else classes, judge.class_names, model=judge.name)
@@ -89,7 +89,9 @@ def evolve(
             "classes": None if len(cells) == len(judge.class_names) and cells == sorted(cells) else ranges(cells),
         }
     )
-    with begin_folder(out, config=settings.model_dump(), manifest=describe(judge, command=COMMAND)) as folder:
+    with begin_folder(
+        out, config=settings.model_dump(), manifest=describe(stands_for(judge), command=COMMAND)
+    ) as folder:
         run = Run(settings, judge, search, folder=folder)
         run._run(settings.generations, progress, stop)
     return run
@@ -121,7 +123,7 @@ def resume(
     with continue_folder(folder, COMMAND):
         run = load_run(folder, judge=judge, begun=False)
         if not run.config.allow_noise:
-            check_repeats(run.judge)
+            check_repeats(run.judge if judge is None else judge)
         target = run.config.generations if generations is None else generations
         if target < run.generation:
             raise ConfigError(
@@ -136,4 +138,8 @@ def resume(
 def _model_of(source: Classifier | Judge | str, judge: Judge, configured: ModelConfig) -> ModelConfig:
     if isinstance(source, str):
         return configured.model_copy(update={"name": resolve_name(source)})
-    return ModelConfig.of(judge) if isinstance(judge, Classifier) else ModelConfig(name=judge.name)
+    if not isinstance(judge, Classifier):
+        return ModelConfig(name=judge.name)
+    model = ModelConfig.of(judge)
+    # The copies of a classifier are elsewhere, and so is their device.
+    return model if judge is source else model.model_copy(update={"device": configured.device})

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from neatfool.encodings import Shape
+from neatfool.encodings import Population, Shape
 
 Images = NDArray[np.uint8]
 """(N, channels, height, width), uint8; channels is 1 (gray) or 3 (RGB)."""
@@ -62,6 +62,20 @@ class StreamingJudge(Judge, Protocol):
 
     def stream_confidences(self, chunks: Iterable[Images]) -> Confidences:
         """`confidences` of all images together, which come in chunks; the memory of one is used again for a later one."""
+
+
+@runtime_checkable
+class GenomeJudge(Judge, Protocol):
+    """A judge that draws the images itself, because it looks at them elsewhere: a genome is a thousandth of its image."""
+
+    def genome_confidences(self, genomes: Population) -> Confidences:
+        """`confidences` of the images that these genomes draw, float32 (len(genomes), classes)."""
+
+
+def stands_for(judge: Judge) -> Judge:
+    """What is fooled in the end: what a judge names as its `stands_for`, whose copies it asks elsewhere, or itself."""
+    found: Judge = getattr(judge, "stands_for", judge)
+    return found
 
 
 class FunctionJudge:

@@ -20,7 +20,7 @@ from neatfool.runs import (
     read_settings,
 )
 from neatfool.search.config import EvolveConfig
-from neatfool.search.judge import Judge
+from neatfool.search.judge import Judge, stands_for
 from neatfool.search.run import COMMAND, Run
 from neatfool.search.search import Search
 
@@ -40,7 +40,7 @@ def load_run(folder: RunFolder, *, judge: Judge | None = None, begun: bool = Tru
     config, search, seconds = load_search(folder, begun=begun)
     if judge is None:
         judge = load_judge(folder, config.model)
-    check_same(folder, judge)
+    check_same(folder, stands_for(judge))
     rows = read_rows(folder, search.generation)
     return Run(config, judge, search, folder=folder, metrics=rows, seconds=seconds)
 

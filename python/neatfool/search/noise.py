@@ -39,20 +39,6 @@ def check_repeats(judge: Judge) -> None:
         )
 
 
-def judge_again(judge: Judge, images: Images) -> NDArray[np.float32]:
-    """The confidences of images, (N, classes), judged in the reverse order: other than before, if the judge is no function.
-
-    Args:
-        judge: who judged them.
-        images: uint8 (N, *image_shape).
-
-    Raises:
-        JudgeError: it failed, or returned something else than confidences.
-    """
-    backwards = np.ascontiguousarray(images[::-1])
-    return check_confidences(judge.confidences(backwards), judge, len(images))[::-1]
-
-
 def _in_batches(judge: Judge, images: Images, size: int) -> NDArray[np.float32]:
     parts = [np.ascontiguousarray(images[start : start + size]) for start in range(0, len(images), size)]
     return np.concatenate([check_confidences(judge.confidences(part), judge, len(part)) for part in parts])

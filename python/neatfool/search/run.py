@@ -24,9 +24,9 @@ from neatfool.runs import (
 from neatfool.search.archive import Archive
 from neatfool.search.config import EvolveConfig
 from neatfool.search.evaluate import Evaluator, Profile
-from neatfool.search.judge import Confidences, Judge
+from neatfool.search.judge import Confidences, Judge, stands_for
 from neatfool.search.lineage import Lineage
-from neatfool.search.noise import TOLERANCE, judge_again
+from neatfool.search.noise import TOLERANCE
 from neatfool.search.search import Search
 from neatfool.shared.progress import OnProgress, Progress, Stop
 from neatfool.shared.text import percent
@@ -50,7 +50,7 @@ class Run:
 
     Attributes:
         config: its settings.
-        judge: what is being fooled.
+        judge: what is being fooled; where copies of a classifier are asked elsewhere, the classifier.
         search: the search itself.
         metrics: one dictionary a generation, as in `metrics.jsonl`. Of more than 10,000 generations there are every second,
             fourth and so on, and the last; the file has them all.
@@ -73,7 +73,8 @@ class Run:
         seconds: float = 0.0,
     ) -> None:
         self.config = config
-        self.judge = judge
+        self.judge = stands_for(judge)
+        self._asked = judge
         self.search = search
         self.metrics: list[Metrics] = []
         self._recorded, self._every = 0, 1
@@ -170,7 +171,7 @@ class Run:
         self.noise = self.judgement = None
         if self.folder:
             self.folder.save_judgement(None)
-        self._evaluator = Evaluator(self.judge, self.profile)
+        self._evaluator = Evaluator(self._asked, self.profile)
         try:
             run_job(self, progress=progress, stop=asked)
             if self.done:
@@ -180,8 +181,10 @@ class Run:
 
     def _judge_elites(self) -> None:
         """Judges the elites again, and says so if they get other confidences: the judge may have changed on the way."""
+        assert self._evaluator is not None  # noqa: S101  # `_run` made it
         archive = self.archive
-        scores = judge_again(self.judge, archive.pixels())
+        # In the reverse order: other than before, if the judge is no function of the image.
+        scores = self._evaluator(archive.genomes.take(np.arange(len(archive))[::-1]))[::-1]
         self.noise = float(np.abs(scores[np.arange(len(archive)), archive.classes] - archive.confidence).max())
         self.judgement = Judgement.of(archive.classes, scores)
         if self.folder:
