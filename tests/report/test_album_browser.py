@@ -283,6 +283,15 @@ def test_several_runs_stand_in_groups_and_on_plates(browser: Any, zoo: list[RunF
     assert visit.faults == []
 
 
+def test_runs_without_images_are_compared_quietly(browser: Any, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", class_names=["a", "b"])
+    (run.path / "checkpoint" / "state.safetensors").unlink()
+    write_report([run, run], tmp_path / "report.html")
+    visit = Visit(browser, tmp_path / "report.html", "#layout=plate&by=verdict")
+    assert visit.page.text_content(".nothing") == "No images yet."
+    assert visit.faults == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1400])
 def test_nothing_is_wider_than_the_window(browser: Any, evolved: Path, tmp_path: Path, width: int, scheme: str) -> None:

@@ -46,14 +46,11 @@ const place = group => {
   }
   return group;
 };
-const arrangements = new Map();
-if (items.length) {
-  const sections = about.single ? [...album.querySelectorAll(".group")] : [items[0].parentElement];
-  arrangements.set("", sections.map(section => {
-    const inside = items.filter(item => section.contains(item));
-    return {path: [], items: inside, all: inside, section, list: inside[0].parentElement};
-  }));
-}
+const sections = about.single ? [...album?.querySelectorAll(".group") ?? []] : items.slice(0, 1).map(item => item.parentElement);
+const arrangements = new Map([["", sections.map(section => {
+  const inside = items.filter(item => section.contains(item));
+  return {path: [], items: inside, all: inside, section, list: inside[0].parentElement};
+})]]);
 const arranged = (by, order) => {
   if (!arrangements.has(by)) arrangements.set(by, kinds[by]().map(place));
   for (const [other, groups] of arrangements) for (const group of groups) {
@@ -102,7 +99,7 @@ const show = () => {
   const groups = arranged(values.by ?? "", orders[values.sort] ?? orders[""]);
   const shown = items.some(item => !item.hidden), nothing = album.querySelector(".nothing");
   nothing.hidden = shown;
-  nothing.textContent = shown ? "" : wanted ? `No class matches “${values.q}”${values.group ? " among these" : ""}.` : "There is no such class.";
+  nothing.textContent = shown ? "" : wanted ? `No class matches “${values.q}”${values.group ? " among these" : ""}.` : items.length ? "There is no such class." : "No images yet.";
   if (about.single) album.classList.toggle("plate", values.layout === "plate");
   else laid(groups, values.layout === "plate");
   rove(tiles()[0]);
