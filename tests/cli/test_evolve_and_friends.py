@@ -77,6 +77,10 @@ def test_resume_inspect_render_report(neatfool, workplace):
     page = (workplace / "both/report.html").read_text()
     assert "run" in page
     assert "whole" in page
+    (workplace / "groups.csv").write_text("goldfish,animals,fish\n")
+    neatfool("report", "run", "--as", "folder", "--hierarchy", "groups.csv", "--out", "apart", "--quiet")
+    assert (workplace / "apart/report-files/class-2.js").exists()
+    assert '"name": "fish"' in (workplace / "apart/report.html").read_text()
 
 
 @pytest.mark.parametrize("extra", [("--encoding", "direct"), ("--strategy", "neat"), ("--preset", "paper-mnist")])
@@ -119,6 +123,7 @@ MISTAKES = {
     "model of Python": (("evolve", "--model", "sys:exit"), ["sys", "classifiers"]),
     "render where": (("render", "run", "--class", "1", "--out", "no/x.png"), ["no/x.png"]),
     "report where": (("report", "run", "--out", "run/config.toml"), ["config.toml", "another --out"]),
+    "report groups": (("report", "run", "--hierarchy", "none.json"), ["none.json"]),
     "out taken": ((*EVOLVE, "--out", "run"), ["run", "resume"]),
     "out below a file": ((*EVOLVE, "--out", "tinynet.py/run"), ["tinynet.py/run", "cannot be made"]),
     "ascend below a file": (

@@ -7,6 +7,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from neatfool.errors import RunError
+from neatfool.errors import ConfigError, RunError
 from neatfool.figures.charts import MOST_POINTS
 from neatfool.figures.course import Series, draw_course
 from neatfool.figures.output import inline_svg
@@ -62,7 +63,9 @@ def tiles_of(page: Page) -> list[dict[str, str | None]]:
 def entries_of(path: Path) -> dict[str, Any]:
     """What the large views of a page show, by the fragment of the permalink."""
     blocks = re.findall(
-        r'<script type="application/json"[^>]*>(.*?)</script>', path.read_text(encoding="utf-8"), re.DOTALL
+        r'<script type="application/json" class="entries"[^>]*>(.*?)</script>',
+        path.read_text(encoding="utf-8"),
+        re.DOTALL,
     )
     return {anchor: entry for block in blocks for anchor, entry in json.loads(block).items()}
 
@@ -112,6 +115,69 @@ def test_every_image_has_a_permalink_and_an_entry(run: RunFolder) -> None:
     links = {attributes["href"] for attributes in page.all("a")}
     assert links == {f"#class-{index}" for index in range(10)}
     assert {f"#{anchor}" for anchor in entries_of(run.path / "report.html")} == links
+
+
+def test_a_page_with_a_folder_loads_from_it_alone(run: RunFolder, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for index in range(10):
+        (data / f"digit {index}").mkdir(parents=True)
+        Image.new("RGB", (300, 200), (9 * index, 0, 0)).save(data / f"digit {index}" / "one.png")
+    out = tmp_path / "out 1%"
+    out.mkdir()
+    write_report(run, out / "my #1 page.html", data=data, apart=True)
+    html = (out / "my #1 page.html").read_text(encoding="utf-8")
+    folder = out / "my #1 page-files"
+    page = Page(html)
+    sources = [attributes["src"] or "" for attributes in page.all("img")]
+    assert len(sources) == 10
+    assert {attributes.get("loading") for attributes in page.all("img")} == {"lazy"}
+    assert set(entries_of(out / "my #1 page.html").values()) == {None}
+    assert "data:image" not in html
+    for anchor in entries_of(out / "my #1 page.html"):
+        text = (folder / f"{anchor}.js").read_text(encoding="utf-8")
+        name, entry = json.loads(text.replace("receive(", "[", 1).removesuffix(");\n") + "]")
+        assert (name, entry["confidence"]) == (anchor, percent(run.elites()[entry["class"]].confidence))
+        sources += [entry["image"], *entry["photographs"]]
+        assert len(entry["photographs"]) == 1
+    assert len(sources) == 30
+    for source in sources:
+        place = out / unquote(source)
+        assert place.parent == folder
+        with Image.open(place) as picture:
+            assert picture.size in ((28, 28), (224, 149))
+    write_report(run, tmp_path / "again.html", apart=True)
+    assert {path.name for path in (tmp_path / "again-files").iterdir()} < {path.name for path in folder.iterdir()}
+
+
+def test_groups_of_classes_are_on_the_page(run: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "groups.json").write_text('{"even": "0, 2, 4", "odd": {"prime": [3, 5, 7]}}')
+    write_report(run, tmp_path / "page.html", hierarchy=tmp_path / "groups.json")
+    about = re.search(
+        r'<script type="application/json" id="page">(.*?)</script>', (tmp_path / "page.html").read_text(), re.DOTALL
+    )
+    assert about
+    assert json.loads(about[1])["hierarchy"] == [
+        {"name": "even", "classes": [0, 2, 4], "groups": []},
+        {"name": "odd", "classes": [], "groups": [{"name": "prime", "classes": [3, 5, 7], "groups": []}]},
+    ]
+    other = make_run(tmp_path / "other", class_names=["a", "b"])
+    with pytest.raises(ConfigError, match="different classes"):
+        write_report([run, other], tmp_path / "page.html", hierarchy=tmp_path / "groups.json")
+    write_report([run, other], tmp_path / "page.html")
+
+
+def test_runs_that_differ_in_their_seeds_stand_together(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / f"run-{number}", class_names=["a", "b"], seed=number) for number in range(3)]
+    config = tmp_path / "run-1" / "config.toml"
+    config.write_text(
+        config.read_text().replace('name = "cppn"', 'name = "direct"').replace('coordinates = "pixel"\n', "")
+    )
+    report(runs[0], RunFolder.open(tmp_path / "run-1"), runs[2], out=tmp_path / "page.html")
+    table = re.search(r'<table class="faces">(.*?)</table>', (tmp_path / "page.html").read_text(), re.DOTALL)
+    assert table
+    first, second = re.findall("<tr>(.*?)</tr>", table[1].partition("</thead>")[0], re.DOTALL)
+    assert re.findall(r'colspan="(\d)">(.*?)</th>', first) == [("2", "cppn · map-elites"), ("1", "direct · map-elites")]
+    assert re.findall(r'title="(.*?)"', second) == ["run-0", "run-2", "run-1"]
 
 
 def test_hostile_text_stays_text(tmp_path: Path) -> None:

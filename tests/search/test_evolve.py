@@ -11,7 +11,7 @@ import torch
 
 import neatfool as nf
 from neatfool import _core
-from neatfool.search import build_config
+from neatfool.search import build_config, replay_ancestors
 from neatfool.search.evaluate import Profile
 
 
@@ -158,6 +158,26 @@ def test_lineage_leads_back_to_the_start(kind, tmp_path):
             assert parent.generation < child.generation
             assert child.class_index in range(5)
             assert child.id == 40 + (child.generation - 1) * 40 + (child.id - 40) % 40
+
+
+def test_births_record_how_sure_the_judge_was_of_the_parent(tmp_path):
+    result = run("cppn", out=tmp_path / "run")
+    ancestors = replay_ancestors(result.folder)
+    judge = tiny()
+    for index in result.archive.classes.tolist():
+        line = ancestors.line(index)
+        genomes = ancestors.genomes(line)
+        pictures = np.empty((len(line), *genomes.shape), np.uint8)
+        genomes.render(pictures)
+        judged = judge.confidences(pictures)
+        assert line[0].parent_confidence is None
+        for parent, child in enumerate(line[1:]):
+            assert child.parent_confidence == pytest.approx(judged[parent, child.class_index], abs=1e-6)
+    arrays, metadata = result.folder.load_checkpoint()
+    del arrays["lineage.confidence"]
+    result.folder.save_checkpoint(arrays, metadata)
+    older = nf.resume(tmp_path / "run", judge=tiny(), generations=result.generation)
+    assert {older.lineage.birth(one).parent_confidence for one in older.archive.ids.tolist()} == {None}
 
 
 def test_neat_crosses_and_keeps_populations():

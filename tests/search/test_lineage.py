@@ -32,4 +32,10 @@ def test_round_trip():
     rows = family().array()
     assert rows.dtype == np.int64
     assert np.array_equal(Lineage.restored(rows, generation=2, classes=10).array(), rows)
+    lineage = Lineage()
+    lineage.add([0], [(-1, -1)], [-1], generation=0)
+    lineage.add([1, 2, 3], [(0, -1)] * 3, [7, 8, 9], generation=1, parent_confidence=[0.25, -1, 1.00001])
+    again = Lineage.restored(lineage.array(), generation=1, classes=10, parent_confidence=lineage.parent_confidence())
+    for one in (lineage, again):
+        assert [one.birth(number).parent_confidence for number in range(4)] == [None, 0.25, None, 1]
     assert Lineage.restored(Lineage().array(), generation=0, classes=1).array().shape == (0, 5)

@@ -1,7 +1,7 @@
 """`neatfool report`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,9 +17,25 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help="Folder for the report.", show_default="the run; the current one for several"),
     ] = None,
+    form: Annotated[
+        Literal["file", "folder"],
+        typer.Option(
+            "--as",
+            help="One file to pass on, or a small page with a folder beside it, of which a browser loads what is looked at: "
+            "larger pictures, and any number of classes.",
+        ),
+    ] = "file",
     data: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Show real images of each class from this data set beside the evolved ones."),
+    ] = None,
+    hierarchy: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help='Nested groups of classes to show the images in: JSON, {"animal": {"dog": [151]}}, or CSV, 151,animal,dog.',
+            show_default="that of ImageNet for its classes",
+        ),
     ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -33,7 +49,7 @@ def command(
     target = out or (folders[0].path if len(folders) == 1 else Path())
     make_folder(target)
     page = target / "report.html"
-    write_report(folders, page, data=data)
+    write_report(folders, page, data=data, hierarchy=hierarchy, apart=form == "folder")
     if len(folders) == 1:
         write_gallery(folders[0], target / "gallery.png")
     if json:

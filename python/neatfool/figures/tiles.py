@@ -34,15 +34,18 @@ def font(size: float) -> Font:
 
 
 def picture_uri(picture: Image.Image, side: int) -> str:
-    """A picture as a data URI: PNG if it fits a square of `side`, else a WebP thumbnail that does."""
+    """A picture as a data URI, see `encoded_picture`."""
+    return encoded_uri(*encoded_picture(picture, side))
+
+
+def encoded_picture(picture: Image.Image, side: int) -> tuple[bytes, str]:
+    """A picture as a file, and its kind: PNG if it fits a square of `side`, else a WebP thumbnail that does."""
     buffer = io.BytesIO()
     if max(picture.size) <= side:
         picture.save(buffer, "PNG", optimize=True)
-        kind = "png"
-    else:
-        _reduced(picture, side).save(buffer, "WEBP", quality=80)
-        kind = "webp"
-    return encoded_uri(buffer.getvalue(), kind)
+        return buffer.getvalue(), "png"
+    _reduced(picture, side).save(buffer, "WEBP", quality=80)
+    return buffer.getvalue(), "webp"
 
 
 def encoded_uri(encoded: bytes, kind: str) -> str:

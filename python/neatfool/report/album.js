@@ -1,59 +1,107 @@
-"use strict";
-// What a report knows of each image, by the fragment of its permalink.
-const entries = new Map();
-for (const block of document.querySelectorAll("script.entries")) {
-  for (const [anchor, entry] of Object.entries(JSON.parse(block.textContent))) entries.set(anchor, {...entry, ...block.dataset});
-}
-
-const element = (tag, attributes = {}, ...children) => {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-};
-const drawn = (tag, attributes, ...children) => {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-};
-
-// The state of the page is in the fragment: "#class-506&q=fish&group=fooled&sort=class&layout=plate".
-const read = () => {
-  const parts = location.hash.slice(1).split("&").filter(Boolean);
-  return {anchor: parts.find(part => !part.includes("=")) ?? "", fields: new URLSearchParams(parts.filter(part => part.includes("=")).join("&"))};
-};
-const write = (anchor, fields) => {
-  const kept = new URLSearchParams([...fields].filter(([, value]) => value)).toString();
-  history.replaceState(null, "", "#" + [anchor, kept].filter(Boolean).join("&"));
-};
-
-// The images: search, groups, order, and one stop for the Tab key with arrow keys between them.
-const tiles = () => [...document.querySelectorAll(".tile")].filter(tile => tile.offsetParent);
+// The images: search, groups, order, layout, and one stop for the Tab key with arrow keys between them.
 const album = document.querySelector(".elites");
 const form = album?.querySelector("form");
-const orders = {
-  "": (a, b) => b.dataset.confidence - a.dataset.confidence,
-  class: (a, b) => a.dataset.class - b.dataset.class,
-  generation: (a, b) => b.dataset.generation - a.dataset.generation,
+const items = [...album?.querySelectorAll("[data-class]") ?? []];
+const texts = new Map(items.map(item => [item, `${item.querySelector(".name").textContent} #${item.dataset.class}`.toLowerCase()]));
+const cells = new Map(items.map(item => [item, about.single ? [item] : [...item.cells].slice(1)]));
+const faces = new Map(items.map(item => [item, cells.get(item).map(cell => cell.querySelector(".tile"))]));
+const tiles = () => [...document.querySelectorAll(".tile")].filter(tile => tile.offsetParent);
+const descending = key => (a, b) => b.dataset[key] - a.dataset[key];
+const byClass = (a, b) => a.dataset.class - b.dataset.class;
+const orders = about.single
+  ? {"": descending("confidence"), class: byClass, generation: descending("generation")}
+  : {"": byClass, confidence: descending("confidence")};
+
+// A group has a path of names, items of its own, all items with those of the groups in it, and a place: its section and list.
+const fooled = (group, column) => group.all.filter(item => faces.get(item)[column]?.dataset.verdict === "fooled").length;
+const counted = (group, column) => `${fooled(group, column).toLocaleString("en")} of ${group.all.length.toLocaleString("en")}`;
+const gathered = (groups, path, found) => {
+  const own = groups.flatMap(({name, classes, groups: inner}) => {
+    const group = {path: [...path, name], items: classes.map(index => found.get(index)).filter(Boolean)};
+    const below = gathered(inner, group.path, found);
+    group.all = [...group.items, ...below.filter(one => one.path.length === group.path.length + 1).flatMap(one => one.all)];
+    return [group, ...below];
+  });
+  return own.filter(group => group.all.length);
 };
+const kinds = {
+  verdict: () => about.fooled.map(([key, title]) => ({path: [title], items: items.filter(item => item.dataset.group === key)})).map(group => ({...group, all: group.items})),
+  hierarchy: () => {
+    const groups = gathered(about.hierarchy, [], new Map(items.map(item => [+item.dataset.class, item])));
+    const rest = new Set(items);
+    for (const group of groups) for (const item of group.items) rest.delete(item);
+    return rest.size ? [...groups, {path: ["other"], items: [...rest], all: [...rest]}] : groups;
+  },
+};
+const place = group => {
+  if (about.single) {
+    group.list = element("ol", {class: album.querySelector("ol").className});
+    const heading = element(`h${Math.min(group.path.length + 1, 6)}`, {}, group.path.at(-1), " ", element("span", {class: "count"}, `${counted(group, 0)} fooled`));
+    group.section = element("section", {class: `group depth-${Math.min(group.path.length, 4)}`}, heading, group.list);
+    album.querySelector(".arranged").append(group.section);
+  } else {
+    const names = element("th", {class: "text", scope: "rowgroup"}, group.path.join(" › "));
+    group.list = group.section = element("tbody", {class: "group"}, element("tr", {}, names, ...faces.get(items[0]).map((_, column) => element("td", {class: "text small"}, `${counted(group, column)} fooled`))));
+    album.querySelector("table").append(group.section);
+  }
+  return group;
+};
+const sections = about.single ? [...album?.querySelectorAll(".group") ?? []] : items.slice(0, 1).map(item => item.parentElement);
+const arrangements = new Map([["", sections.map(section => {
+  const inside = items.filter(item => section.contains(item));
+  return {path: [], items: inside, all: inside, section, list: inside[0].parentElement};
+})]]);
+const arranged = (by, order) => {
+  if (!arrangements.has(by)) arrangements.set(by, kinds[by]().map(place));
+  for (const [other, groups] of arrangements) for (const group of groups) {
+    if (other === by) group.list.append(...group.items.sort(order));
+    group.section.hidden = other !== by || group.all.every(item => item.hidden);
+  }
+  return arrangements.get(by);
+};
+
+// Several runs as in the paper's figures: a plate for each way of making images, its columns the classes, its rows the runs.
+const plate = (setup, group) => {
+  const shown = group.items.filter(item => !item.hidden);
+  const list = element("ol", {class: "runs"}, ...shown.map(item => element("li", {}, element("div", {class: "name"}, item.querySelector(".name").textContent), ...setup.columns.map(column => {
+    const face = faces.get(item)[column];
+    return element("div", {class: cells.get(item)[column].className}, face ?? element("span", {class: "missing"}, "–"));
+  }))));
+  if (shown.length <= 12) list.style.gridTemplateColumns = `repeat(${shown.length}, minmax(0, 1fr))`;
+  return shown.length ? [list] : [];
+};
+const laid = (groups, dense) => {
+  const plates = album.querySelector(".plates"), table = album.querySelector(".scroll");
+  table.hidden = dense || items.every(item => item.hidden);
+  plates.hidden = !dense;
+  if (!dense) {
+    for (const item of items) faces.get(item).forEach((face, column) => { if (face && face.parentElement !== cells.get(item)[column]) cells.get(item)[column].prepend(face); });
+    plates.replaceChildren();
+    return;
+  }
+  let first = 0;
+  plates.replaceChildren(...about.setups.map(({title, runs}) => {
+    const setup = {columns: runs.map((_, row) => first + row)};
+    first += runs.length;
+    const names = runs.map(([, name]) => name);
+    const body = groups.flatMap(group => {
+      const list = plate(setup, group);
+      return list.length && group.path.length ? [element("h4", {}, group.path.join(" › ")), ...list] : list;
+    });
+    return element("section", {}, ...title ? [element("h3", {}, title)] : [], element("p", {class: "note"}, names.length > 1 ? `From top to bottom: ${names.join(", ")}` : names[0]), ...body);
+  }));
+};
+
 const show = () => {
   const values = Object.fromEntries(new FormData(form));
   const wanted = (values.q ?? "").trim().toLowerCase();
-  let shown = 0;
-  for (const item of album.querySelectorAll("[data-class]")) {
-    item.hidden = !`${item.querySelector(".name").textContent} #${item.dataset.class}`.toLowerCase().includes(wanted);
-    shown += !item.hidden && (!values.group || item.closest(".group").dataset.group === values.group);
-  }
-  for (const group of album.querySelectorAll(".group")) {
-    const list = group.querySelector("ol");
-    list.append(...[...list.children].sort(orders[values.sort] ?? orders[""]));
-    group.hidden = (values.group && group.dataset.group !== values.group) || ![...list.children].some(item => !item.hidden);
-  }
-  const nothing = album.querySelector(".nothing");
-  nothing.hidden = shown > 0;
-  nothing.textContent = shown ? "" : `No class matches “${values.q}”${values.group ? " among these" : ""}.`;
-  album.classList.toggle("plate", values.layout === "plate");
+  for (const item of items) item.hidden = !texts.get(item).includes(wanted) || Boolean(values.group) && item.dataset.group !== values.group;
+  const groups = arranged(values.by ?? "", orders[values.sort] ?? orders[""]);
+  const shown = items.some(item => !item.hidden), nothing = album.querySelector(".nothing");
+  nothing.hidden = shown;
+  nothing.textContent = shown ? "" : wanted ? `No class matches “${values.q}”${values.group ? " among these" : ""}.` : items.length ? "There is no such class." : "No images yet.";
+  if (about.single) album.classList.toggle("plate", values.layout === "plate");
+  else laid(groups, values.layout === "plate");
   rove(tiles()[0]);
 };
 const rove = stop => {
@@ -83,202 +131,14 @@ if (form) {
   });
 }
 
-// The network that draws an image, each node with what it computes over the picture.
-const functions = {
-  sine: Math.sin, cosine: Math.cos, tanh: Math.tanh,
-  sigmoid: v => 2 / (1 + Math.exp(-v)) - 1,
-  gaussian: v => Math.exp(-v * v),
-  linear: v => Math.max(-3, Math.min(3, v)) / 3,
-  absolute: v => Math.min(Math.abs(v), 3) / 3,
-  relu: v => Math.max(0, Math.min(3, v)) / 3,
-  triangle: v => 1 - Math.abs(((v + 1) % 4 + 4) % 4 - 2),
-};
-const INPUTS = ["x", "y", "distance", "bias"];
-const SIDE = 40;
-
-// The nodes that an output depends on, each after those that it depends on, with its distance from the inputs.
-const layered = genome => {
-  const depth = new Map(INPUTS.map((_, id) => [id, 0]));
-  const visit = id => {
-    if (!depth.has(id)) depth.set(id, 1 + Math.max(0, ...genome.connections.filter(edge => edge.enabled && edge.target === id).map(edge => visit(edge.source))));
-    return depth.get(id);
-  };
-  const outputs = genome.nodes.slice(0, genome.outputs).map(node => node.id);
-  outputs.forEach(visit);
-  const last = Math.max(...outputs.map(id => depth.get(id)));
-  for (const id of outputs) depth.set(id, last);
-  return depth;
-};
-
-// What every node computes over the picture.
-const computed = (genome, entry, depth) => {
-  const values = new Map(INPUTS.map((_, id) => [id, new Float64Array(SIDE * SIDE)]));
-  const scale = side => entry.coordinates === "pixel" ? unit => (unit + 1) / 2 * (side - 1) : unit => unit;
-  const across = scale(+entry.width), downward = scale(+entry.height);
-  for (let row = 0; row < SIDE; row++) for (let column = 0; column < SIDE; column++) {
-    const x = 2 * column / (SIDE - 1) - 1, y = 2 * row / (SIDE - 1) - 1;
-    [across(x), downward(y), Math.hypot(x, y), 1].forEach((value, id) => values.get(id)[row * SIDE + column] = value);
-  }
-  for (const [id] of depth) {
-    if (values.has(id)) continue;
-    const sums = new Float64Array(SIDE * SIDE);
-    for (const edge of genome.connections) if (edge.enabled && edge.target === id) {
-      values.get(edge.source).forEach((value, at) => sums[at] += edge.weight * value);
-    }
-    values.set(id, sums.map(functions[genome.nodes.find(node => node.id === id).activation]));
-  }
-  return values;
-};
-
-const asPicture = (values, [low, high]) => {
-  const canvas = element("canvas", {width: SIDE, height: SIDE}), context = canvas.getContext("2d");
-  const pixels = context.createImageData(SIDE, SIDE);
-  values.forEach((value, at) => pixels.data.set([...Array(3).fill(255 * (value - low) / (high - low || 1)), 255], 4 * at));
-  context.putImageData(pixels, 0, 0);
-  return canvas.toDataURL();
-};
-
-const graph = (genome, entry) => {
-  const depth = layered(genome), values = computed(genome, entry, depth), columns = [];
-  for (const [id, column] of depth) (columns[column] ??= []).push(id);
-  const filled = columns.filter(Boolean), high = Math.max(...filled.map(ids => ids.length));
-  const width = 78 * filled.length, height = 66 * high, places = new Map();
-  filled.forEach((ids, column) => ids.forEach((id, row) => places.set(id, [78 * column + 39, height * (row + .5) / ids.length - 4])));
-  const names = new Map(genome.nodes.map(node => [node.id, node.activation]));
-  INPUTS.forEach((name, id) => names.set(id, name));
-  const drawing = drawn("svg", {viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `The network that draws it: ${genome.nodes.length} nodes, ${genome.connections.length} connections`});
-  for (const edge of genome.connections) {
-    const from = places.get(edge.source), to = places.get(edge.target);
-    if (!edge.enabled || !from || !to) continue;
-    const bend = (from[0] + to[0]) / 2;
-    drawing.append(drawn("path", {d: `M${from} C${bend},${from[1]} ${bend},${to[1]} ${to}`, fill: "none", stroke: `var(--${edge.weight < 0 ? "c2" : "c1"})`, "stroke-width": Math.min(4, .6 + Math.abs(edge.weight) / 3), opacity: .6}));
-  }
-  for (const [id, [x, y]] of places) {
-    const range = id < 3 ? [Math.min(...values.get(id)), Math.max(...values.get(id))] : [-1, 1];
-    drawing.append(
-      drawn("image", {href: asPicture(values.get(id), range), x: x - 20, y: y - 20, width: 40, height: 40}),
-      drawn("rect", {x: x - 20, y: y - 20, width: 40, height: 40, fill: "none", stroke: "var(--rule)"}),
-      drawn("text", {x, y: y + 30, "text-anchor": "middle", fill: "var(--muted)"}, names.get(id)),
-    );
-  }
-  return drawing;
-};
-
-// The large view.
-const dialog = document.querySelector("dialog.view");
-let opener = null;
-const bars = entry => {
-  const list = element("dl", {class: "bars"});
-  for (const [name, share, width, own] of entry.top) {
-    const kind = own ? "own" : "other";
-    list.append(
-      element("dt", {class: kind}, name),
-      element("dd", {}, element("span", {class: "meter"}, element("span", {style: `width:${width}%`}))),
-      element("dd", {class: kind}, share),
-    );
-  }
-  return list;
-};
-const film = entry => {
-  const {image, frames} = entry.film, list = element("ol", {class: "film", tabindex: 0});
-  frames.forEach(([generation, from], place) => {
-    const frame = element("i", {class: entry.pixelated ? "pixelated" : "smooth"});
-    frame.style.backgroundImage = `url("${image}")`;
-    frame.style.backgroundSize = `${100 * frames.length}% 100%`;
-    frame.style.backgroundPosition = `${frames.length > 1 ? 100 * place / (frames.length - 1) : 0}% 0`;
-    list.append(element("li", {}, frame, `gen ${generation}, ${generation ? "from " : ""}${from}`));
-  });
-  return list;
-};
-const save = (text, name, kind, label) => {
-  const button = element("button", {type: "button"}, label);
-  button.addEventListener("click", () => {
-    const address = URL.createObjectURL(new Blob([text], {type: kind}));
-    element("a", {href: address, download: name}).click();
-    setTimeout(() => URL.revokeObjectURL(address), 1e3);
-  });
-  return button;
-};
-const copy = text => {
-  const button = element("button", {type: "button"}, "Copy genome");
-  button.addEventListener("click", async () => {
-    try { await navigator.clipboard.writeText(text); button.textContent = "Copied"; }
-    catch { button.textContent = "The browser does not let pages copy"; }
-  });
-  return button;
-};
-const fill = (anchor, entry) => {
-  const turn = (text, label, key) => {
-    const button = element("button", {type: "button", "aria-label": label}, text);
-    button.addEventListener("click", () => step(key));
-    return button;
-  };
-  const close = element("button", {type: "button"}, "Close");
-  close.addEventListener("click", () => dialog.close());
-  const title = element("h2", {id: "view-name"}, entry.name, " ", element("span", {class: "small"}, `#${entry.class}`));
-  const left = element("div"), right = element("div");
-  if (entry.image) left.append(element("img", {class: `picture${entry.pixelated ? " pixelated" : ""}`, src: entry.image, alt: document.getElementById(anchor).querySelector("img").alt}));
-  left.append(element("p", {class: "note"}, `Evolved for ${entry.name}: ${entry.confidence} confidence, ${entry.unit} ${entry.generation}.`));
-  if (entry.top.length) right.append(element("h3", {}, "What the classifier sees"), bars(entry));
-  if (entry.film) right.append(element("h3", {}, entry.film.length > 1 ? `Its ${entry.film.length - 1} ancestors, and for which class each parent was kept` : "It is of the random start"), film(entry));
-  else if (entry.noAncestors) right.append(element("h3", {}, "Ancestors"), element("p", {class: "note"}, entry.noAncestors));
-  if (entry.photographs.length) {
-    right.append(element("h3", {}, `Real images of ${entry.name}`), element("div", {class: "photographs"}, ...entry.photographs.map(source => element("img", {src: source, alt: `A real ${entry.name}`}))));
-  }
-  if (entry.genome) {
-    const text = JSON.stringify(entry.genome);
-    right.append(
-      element("h3", {}, `The network that draws it: ${entry.genome.nodes.length} nodes, ${entry.genome.connections.length} connections`),
-      element("div", {class: "graph", tabindex: 0}, graph(entry.genome, entry)),
-      element("div", {class: "genes"}, copy(text), save(text, `${anchor}.json`, "application/json", "Download genome")),
-    );
-  }
-  dialog.replaceChildren(
-    element("div", {class: "head"}, title, turn("←", "Previous image", "ArrowLeft"), turn("→", "Next image", "ArrowRight"), close),
-    element("div", {class: "body"}, left, right),
-  );
-};
-const open = anchor => {
-  fill(anchor, entries.get(anchor));
-  if (!dialog.open) { opener = document.activeElement; dialog.showModal(); }
-  dialog.scrollTop = 0;
-  write(anchor, form ? new FormData(form) : []);
-};
-const step = key => {
-  const all = tiles(), place = all.findIndex(tile => tile.id === read().anchor);
-  const next = all[place + (key === "ArrowLeft" ? -1 : 1)];
-  if (!next) return;
-  opener = next;
-  const label = document.activeElement.getAttribute("aria-label");
-  open(next.id);
-  [...dialog.querySelectorAll("button")].find(button => button.getAttribute("aria-label") === label)?.focus();
-};
-dialog.addEventListener("keydown", event => {
-  if ((event.key === "ArrowLeft" || event.key === "ArrowRight") && !event.target.closest(".film, .graph")) {
-    event.preventDefault();
-    step(event.key);
-  }
-});
-dialog.addEventListener("click", event => { if (event.target === dialog) dialog.close(); });
-dialog.addEventListener("close", () => {
-  write("", form ? new FormData(form) : []);
-  dialog.replaceChildren();
-  const tile = opener?.classList.contains("tile") ? opener : document.querySelector(".tile");
-  if (tile) { rove(tile); tile.focus(); }
-});
-document.addEventListener("click", event => {
-  const tile = event.target.closest(".tile");
-  if (!tile || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
-  tile.focus();
-  open(tile.id);
-});
-
 // What the address says, at first and when it is changed by hand.
 const obey = () => {
   const {anchor, fields} = read();
   if (form) {
-    for (const field of form.elements) if (field.name) field.value = fields.get(field.name) ?? "";
+    for (const field of form.elements) {
+      if (field.name) field.value = fields.get(field.name) ?? "";
+      if (field.selectedIndex < 0) field.selectedIndex = 0;
+    }
     show();
   }
   if (entries.has(anchor)) open(anchor);

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from PIL import Image
 from neatfool.encodings import Population
 from neatfool.errors import NeatfoolError
 from neatfool.figures.page import SMALL_SIDE
-from neatfool.figures.tiles import encoded_uri, picture_uri
+from neatfool.figures.tiles import encoded_picture
+from neatfool.report.pictures import Keep
 from neatfool.report.summary import Summary
 from neatfool.runs import Elite, RunFolder, read_elites
 from neatfool.search import Ancestors, Birth, replay_ancestors
@@ -24,6 +26,8 @@ from neatfool.shared.pixels import as_picture
 from neatfool.shared.text import percent
 
 PHOTOGRAPH = 224
+_MOST_ANCESTORS = 60
+"""Whose confidence is drawn."""
 _MOST_BYTES = 24e6
 """Of all pictures of large views on a page; the small ones take up to 12 million more."""
 
@@ -45,29 +49,42 @@ class Sizes:
     frame: int
 
     @classmethod
-    def for_images(cls, count: int) -> Sequence[Sizes]:
-        """Sizes with which a page of so many images stays small enough to send; the last are for noise, as pixels make it."""
-        if count <= 40:
+    def for_images(cls, count: int, *, apart: bool = False) -> Sequence[Sizes]:
+        """Sizes with which a page of so many images stays small enough to send; the last are for noise, as pixels make it.
+
+        Pictures that lie `apart` from the page may be of any number.
+        """
+        if apart or count <= 40:
             return (cls(picture=640, drawn=512, frames=12, frame=96),)
         return cls(picture=256, drawn=None, frames=8, frame=40), cls(picture=96, drawn=None, frames=4, frame=32)
 
 
 def album(
-    run: RunFolder, summary: Summary, images: int, photographs: Mapping[int, Sequence[Image.Image]]
-) -> tuple[list[dict[str, Any]], str]:
+    run: RunFolder,
+    summary: Summary,
+    sizes: Sequence[Sizes],
+    photographs: Mapping[int, Sequence[Image.Image]],
+    keep: Keep,
+    *,
+    prefix: str,
+    images: int,
+) -> tuple[dict[str, dict[str, Any]], str]:
     """What there is to show of every elite of a run.
 
     Args:
         run: the run.
         summary: its numbers.
-        images: how many there are on the page.
+        sizes: to be tried one after the other, until all pictures are small enough.
         photographs: of real things, by class index.
+        keep: where pictures go.
+        prefix: of the fragments of permalinks, by which the runs of a page differ.
+        images: how many there are on the page.
 
     Returns:
-        An entry for each elite, in their order, and why there are no ancestors (empty if there are).
+        An entry for each elite by the fragment of its permalink, and why there are no ancestors (empty if there are).
 
     Raises:
-        RunError: a file of the run is damaged.
+        RunError: a file of the run is damaged, or a picture cannot be written.
     """
     names = run.manifest.class_names
     elites = read_elites(run)
@@ -76,6 +93,7 @@ def album(
 
     def entry(elite: Elite, sizes: Sizes) -> dict[str, Any]:
         index = elite.class_index
+        anchor = anchor_of(index, prefix)
         genome = None if elites.genomes is None else elites.genomes.take(np.array([rows[index]]))
         top = summary.judgement.top(index) if summary.judgement else []
         return {
@@ -83,45 +101,52 @@ def album(
             "name": elite.class_name,
             "confidence": percent(elite.confidence),
             "generation": elite.generation,
-            "image": _picture(elite.pixels, genome, sizes),
+            "image": None if elite.pixels is None else keep(anchor, *_picture(elite.pixels, genome, sizes)),
             "top": [[names[one], percent(share), round(100 * share, 2), one == index] for one, share in top],
-            "film": ancestors and _film(ancestors, index, names, sizes),
+            "film": ancestors and _film(ancestors, elite, names, sizes, keep, f"{anchor}-ancestors"),
             "genome": _genes(genome),
-            "photographs": [picture_uri(one, PHOTOGRAPH) for one in photographs.get(index, ())],
+            "photographs": [
+                keep(f"{anchor}-real-{number}", *encoded_picture(one, PHOTOGRAPH))
+                for number, one in enumerate(photographs.get(index, ()), 1)
+            ],
         }
 
     entries: list[dict[str, Any]] = []
     # Encoding pictures, which is most of the work, lets other threads run.
     with ThreadPoolExecutor() as pool:
-        for sizes in Sizes.for_images(images):
-            entries = list(pool.map(partial(entry, sizes=sizes), summary.elites))
-            if images * sum(_bytes(one) for one in entries) <= _MOST_BYTES * len(entries):
+        for one in sizes:
+            entries = list(pool.map(partial(entry, sizes=one), summary.elites))
+            if images * sum(map(_bytes, entries)) <= _MOST_BYTES * len(entries):
                 break
-    return entries, why
+    anchors = (anchor_of(elite.class_index, prefix) for elite in summary.elites)
+    return dict(zip(anchors, entries, strict=True)), why
+
+
+def anchor_of(class_index: int, prefix: str) -> str:
+    """The fragment of the permalink of an image, and the name of its files."""
+    return f"{prefix}class-{class_index}"
 
 
 def _bytes(entry: Mapping[str, Any]) -> int:
     return len(entry["image"] or "") + len(entry["film"]["image"] if entry["film"] else "")
 
 
-def _picture(pixels: NDArray[np.uint8] | None, genome: Population | None, sizes: Sizes) -> str | None:
+def _picture(pixels: NDArray[np.uint8], genome: Population | None, sizes: Sizes) -> tuple[bytes, str]:
     """Drawn anew where that shows more; what is small is shown as it was seen, pixel for pixel."""
-    if pixels is None:
-        return None
     if genome is not None and genome.scalable and sizes.drawn and max(pixels.shape) > SMALL_SIDE:
         pixels = _drawn(genome, sizes.drawn)[0]
     picture = as_picture(pixels)
     picture.thumbnail((sizes.picture, sizes.picture))
-    return _uri(picture, exact=max(pixels.shape) <= SMALL_SIDE)
+    return _encoded(picture, exact=max(pixels.shape) <= SMALL_SIDE)
 
 
-def _uri(picture: Image.Image, *, exact: bool) -> str:
+def _encoded(picture: Image.Image, *, exact: bool) -> tuple[bytes, str]:
     buffer = io.BytesIO()
     if exact:
         picture.save(buffer, "PNG", optimize=True)
     else:
         picture.save(buffer, "WEBP", quality=80)
-    return encoded_uri(buffer.getvalue(), "png" if exact else "webp")
+    return buffer.getvalue(), "png" if exact else "webp"
 
 
 def _drawn(genomes: Population, side: int) -> NDArray[np.uint8]:
@@ -147,10 +172,12 @@ def _ancestors(run: RunFolder) -> tuple[Ancestors | None, str]:
         return None, str(error).replace(f"{run.path}", "this run")
 
 
-def _film(ancestors: Ancestors, class_index: int, names: Sequence[str], sizes: Sizes) -> dict[str, Any]:
+def _film(
+    ancestors: Ancestors, elite: Elite, names: Sequence[str], sizes: Sizes, keep: Keep, name: str
+) -> dict[str, Any]:
     """Some ancestors from generation 0 to the elite, evenly spread over the line, side by side on one picture."""
-    line = ancestors.line(class_index)
-    chosen = np.unique(np.linspace(0, len(line) - 1, min(len(line), sizes.frames)).round().astype(int))
+    line = ancestors.line(elite.class_index)
+    chosen = _spread(len(line), sizes.frames)
     genomes = ancestors.genomes(line).take(chosen)
     channels, height, width = genomes.shape
     small = max(height, width) <= sizes.frame
@@ -164,10 +191,36 @@ def _film(ancestors: Ancestors, class_index: int, names: Sequence[str], sizes: S
         strip.thumbnail((sizes.frame * len(chosen), sizes.frame))
     births = [line[row] for row in chosen.tolist()]
     return {
-        "image": _uri(strip, exact=small),
+        "image": keep(name, *_encoded(strip, exact=small)),
         "length": len(line),
         "frames": [[birth.generation, _origin(birth, names)] for birth in births],
+        "course": _course(line, elite, names),
     }
+
+
+def _course(line: Sequence[Birth], elite: Elite, names: Sequence[str]) -> list[list[Any]]:
+    """How sure the judge was of each ancestor in the class that it was kept for, as far as the run recorded it.
+
+    That is the class for which its child was made, at that time; of the elite it is its own. Each as generation, confidence,
+    this for people, and the class.
+    """
+    kept = [
+        (birth.generation, child.parent_confidence, child.class_index)
+        for birth, child in pairwise(line)
+        if child.parent_confidence is not None and child.class_index is not None
+    ]
+    if not kept:
+        return []
+    kept.append((line[-1].generation, elite.confidence, elite.class_index))
+    return [
+        [generation, round(share, 7), percent(share), names[index]]
+        for generation, share, index in (kept[place] for place in _spread(len(kept), _MOST_ANCESTORS).tolist())
+    ]
+
+
+def _spread(count: int, most: int) -> NDArray[np.int64]:
+    """At most so many positions of `count`, evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
 def _origin(birth: Birth, names: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,34 +22,47 @@ class Birth:
         parents: ids of its parents: none in generation 0, one for a mutated copy, two after crossover.
         generation: generation it was made in.
         class_index: class of the cell or population its first parent was drawn from; None in generation 0.
+        parent_confidence: of the judge in that class, of the first parent as the class's elite of then; None in generation 0,
+            where the parent was not the elite, and in runs of releases that did not record it.
     """
 
     id: int
     parents: tuple[int, ...]
     generation: int
     class_index: int | None
+    parent_confidence: float | None = None
 
 
 class Lineage:
     """The births of all living individuals and their ancestors."""
 
     def __init__(self) -> None:
-        self._births: dict[int, tuple[int, int, int, int]] = {}
+        self._births: dict[int, tuple[int, int, int, int, float]] = {}
 
     @classmethod
-    def restored(cls, births: NDArray[np.int64], *, generation: int, classes: int) -> Lineage:
-        """A lineage from the rows that `array` returned, which may come from a stranger.
+    def restored(
+        cls,
+        births: NDArray[np.int64],
+        *,
+        generation: int,
+        classes: int,
+        parent_confidence: NDArray[np.float32] | None = None,
+    ) -> Lineage:
+        """A lineage from what `array` and `parent_confidence` returned, which may come from a stranger.
 
         Args:
             births: shape (N, 5).
             generation: the last generation of the run.
             classes: number of all classes.
+            parent_confidence: shape (N,); None where a run has none.
 
         Raises:
             RunError: an individual is recorded twice, is not younger than its parents, or descends from nobody recorded.
         """
         ids, parents, generations, drawn_for = births[:, 0], births[:, 1:3], births[:, 3], births[:, 4]
         known = np.isin(parents, ids) | (parents == -1)
+        if parent_confidence is None:
+            parent_confidence = np.full(len(births), -1, np.float32)
         sound = (
             (np.diff(ids) > 0).all()
             and (ids >= 0).all()
@@ -61,8 +74,8 @@ class Lineage:
         if not sound:
             raise RunError("The checkpoint's lineage contradicts itself; it is damaged.")
         lineage = cls()
-        for individual, first, second, made, class_index in births.tolist():
-            lineage._births[individual] = (first, second, made, class_index)
+        for (individual, *birth), share in zip(births.tolist(), parent_confidence.tolist(), strict=True):
+            lineage._births[individual] = (*birth, share)
         return lineage
 
     def __len__(self) -> int:
@@ -75,7 +88,13 @@ class Lineage:
         return f"<Lineage of {len(self):,} individuals>"
 
     def add(
-        self, ids: Iterable[int], parents: Iterable[tuple[int, int]], classes: Iterable[int], *, generation: int
+        self,
+        ids: Sequence[int],
+        parents: Iterable[tuple[int, int]],
+        classes: Iterable[int],
+        *,
+        generation: int,
+        parent_confidence: Iterable[float] | None = None,
     ) -> None:
         """Records births.
 
@@ -84,15 +103,18 @@ class Lineage:
             parents: two parent ids each; -1 for none.
             classes: class each first parent was drawn for; -1 for none.
             generation: the generation of all of them.
+            parent_confidence: see `Birth`; -1 for none.
         """
-        for child, (first, second), class_index in zip(ids, parents, classes, strict=True):
-            self._births[child] = (first, second, generation, class_index)
+        shares = [-1.0] * len(ids) if parent_confidence is None else parent_confidence
+        for child, (first, second), class_index, share in zip(ids, parents, classes, shares, strict=True):
+            self._births[child] = (first, second, generation, class_index, share)
 
     def birth(self, individual: int) -> Birth:
         """How one recorded individual came to be."""
-        first, second, generation, class_index = self._births[individual]
+        first, second, generation, class_index, share = self._births[individual]
         parents = tuple(parent for parent in (first, second) if parent >= 0)
-        return Birth(individual, parents, generation, class_index if class_index >= 0 else None)
+        known = min(share, 1.0) if share >= 0 else None
+        return Birth(individual, parents, generation, class_index if class_index >= 0 else None, known)
 
     def ancestry(self, individual: int) -> list[Birth]:
         """The line of first parents from one individual back to generation 0."""
@@ -103,7 +125,7 @@ class Lineage:
 
     def prune(self, living: Iterable[int]) -> None:
         """Forgets everybody who is neither living nor an ancestor of the living."""
-        kept: dict[int, tuple[int, int, int, int]] = {}
+        kept: dict[int, tuple[int, int, int, int, float]] = {}
         waiting = list(living)
         while waiting:
             individual = waiting.pop()
@@ -114,5 +136,9 @@ class Lineage:
 
     def array(self) -> NDArray[np.int64]:
         """Rows (id, first parent, second parent, generation, class), -1 for none; shape (births, 5)."""
-        rows = [(individual, *birth) for individual, birth in self._births.items()]
+        rows = [(individual, *birth[:-1]) for individual, birth in self._births.items()]
         return np.array(rows, np.int64).reshape(-1, _FIELDS)
+
+    def parent_confidence(self) -> NDArray[np.float32]:
+        """See `Birth`; -1 for none; shape (births,), in the order of `array`."""
+        return np.array([birth[-1] for birth in self._births.values()], np.float32)

@@ -157,6 +157,7 @@ class Search:
         if not (np.isfinite(scores).all() and np.isfinite(fitness).all()):
             raise ValueError("confidences and fitness must be finite; NaN would win every comparison.")
         generation, first_id = self.generation + 1, self.evaluations
+        parent_confidence = self._parent_confidence(offspring)
         if self._state is None:
             self.archive = Archive.begin(
                 offspring.genomes, scores, fitness, classes=self.cells, class_names=self.class_names
@@ -174,6 +175,7 @@ class Search:
             map(tuple, offspring.parents[born].tolist()),
             offspring.classes[born].tolist(),
             generation=generation,
+            parent_confidence=parent_confidence[born].tolist(),
         )
         self._asked = None
         self.generation = generation
@@ -193,7 +195,8 @@ class Search:
         self._prune()
         genomes = {f"archive.genomes.{name}": values for name, values in self.archive.genomes.arrays().items()}
         state = {f"strategy.{name}": values for name, values in self._state.arrays().items()}
-        return {**self.archive.arrays(), "lineage": self.lineage.array(), **genomes, **state}
+        births = {"lineage": self.lineage.array(), "lineage.confidence": self.lineage.parent_confidence()}
+        return {**self.archive.arrays(), **births, **genomes, **state}
 
     def restore(self, arrays: Arrays, *, generation: int, evaluations: int) -> None:
         """Takes up the state of a search that was made with the same arguments. What `arrays` hold may come from a stranger.
@@ -208,8 +211,15 @@ class Search:
         """
         if generation > _MOST_GENERATIONS:
             raise RunError(f"The checkpoint is of generation {generation:,}, which no run reaches; it is damaged.")
+        births = expect(arrays, "lineage", np.int64, (None, 5), ndim=2)
+        recorded = "lineage.confidence" in arrays  # older releases did not
         restored = Lineage.restored(
-            expect(arrays, "lineage", np.int64, (None, 5), ndim=2), generation=generation, classes=len(self.class_names)
+            births,
+            generation=generation,
+            classes=len(self.class_names),
+            parent_confidence=expect(arrays, "lineage.confidence", np.float32, (len(births),), ndim=1)
+            if recorded
+            else None,
         )
         markings = self.strategy.markings
         try:
@@ -233,6 +243,16 @@ class Search:
 
     def _setting(self) -> Setting:
         return Setting(archive=self.archive, encoding=self.encoding, batch=self.batch, seed=self.seed)
+
+    def _parent_confidence(self, offspring: Offspring) -> NDArray[np.float32]:
+        """Of each first parent in the class that it was drawn for; -1 unless it is the elite of that class."""
+        if self._state is None:
+            return np.full(len(offspring.genomes), -1, np.float32)
+        order = np.argsort(self.cells)
+        places = np.searchsorted(self.cells, offspring.classes, sorter=order).clip(max=len(order) - 1)
+        cells = order[places]
+        known = (self.cells[cells] == offspring.classes) & (self.archive.ids[cells] == offspring.parents[:, 0])
+        return np.where(known, self.archive.confidence[cells], np.float32(-1))
 
     def _prune(self) -> None:
         if self._state is not None:
