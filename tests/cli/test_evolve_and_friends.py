@@ -49,7 +49,7 @@ def test_the_table_and_where_things_are(neatfool):
     folder = re.search(r"report +(runs/\S+)/report.html", out)
     assert folder, out
     assert "5 of 5 generations" in err
-    assert neatfool(*EVOLVE, "--quiet", "--out", "again") == (0, "", "")
+    assert neatfool(*EVOLVE, "--quiet", "--out", "again") == (0, "again\n", "")
 
 
 def test_resume_inspect_render_report(neatfool, workplace):

@@ -8,6 +8,11 @@ import typer
 from neatfool.cli import options
 from neatfool.cli.output import print_json, print_table
 
+EPILOG = """Examples:
+  neatfool check --data mnist/
+  neatfool check --model ./mine.py:make --data photographs/val --json
+"""
+
 
 def command(
     data: Annotated[

@@ -10,6 +10,11 @@ from neatfool.cli import options
 from neatfool.cli.output import print_json, print_table, stdout
 from neatfool.shared.text import percent
 
+EPILOG = """Examples:
+  neatfool inspect runs/mine
+  neatfool inspect runs/mine --class goldfish --json
+"""
+
 
 def command(
     run: options.RunPath,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -142,7 +143,22 @@ RUN_PAGES = {"pictures": "images", "all at once": "gallery.png", "report": "repo
 def print_places(folder: Path, places: Mapping[str, str] = RUN_PAGES) -> None:
     """Says where the results in a folder are: what they are, and their paths in it."""
     for what, where in places.items():
-        stdout.print(f"{what:<12} {folder / where}", soft_wrap=True)
+        stdout.print(f"{what:<12}", _linked(folder / where), soft_wrap=True)
+
+
+def print_folder(folder: Path) -> None:
+    """Prints the path of a folder and nothing else, as --quiet does."""
+    stdout.print(_linked(folder), soft_wrap=True)
+
+
+def print_how_to_resume(folder: Path) -> None:
+    """Says on stderr how what was interrupted goes on."""
+    stderr.print(f"Continue with neatfool resume {folder}", soft_wrap=True)
+
+
+def _linked(path: Path) -> Text:
+    """A path that is a link where the terminal knows links."""
+    return Text(printable(str(path)), style=Style(link=path.absolute().as_uri()))
 
 
 class _Plain:

@@ -8,21 +8,48 @@ import typer
 from neatfool.cli import options
 from neatfool.cli.output import print_json, print_table, stderr
 
+EPILOG = """Examples:
+  neatfool train --data mnist/
+  neatfool train --data mnist/ --model mlp-mnist --epochs 5 --out mlp.safetensors
+"""
+
 
 def command(
     data: options.MnistData,
     model: Annotated[
-        str, typer.Option("--model", "-m", metavar="NAME", help="lenet-mnist, mlp-mnist or density-mnist.")
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="lenet-mnist, mlp-mnist or density-mnist.",
+            rich_help_panel=options.CLASSIFIER,
+        ),
     ] = "lenet-mnist",
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.safetensors", help="Weights to write.", show_default="<model>.safetensors"),
+        typer.Option(
+            metavar="FILE.safetensors",
+            help="Weights to write.",
+            show_default="<model>.safetensors",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
     epochs: Annotated[
-        int, typer.Option(min=1, help="Passes over the training images (density-mnist: iterations of EM).")
+        int,
+        typer.Option(
+            min=1,
+            help="Passes over the training images (density-mnist: iterations of EM).",
+            rich_help_panel=options.TRAINING,
+        ),
     ] = 10,
     seed: Annotated[
-        int, typer.Option(min=0, help="Initial weights and order of the images; the same seed gives the same weights.")
+        int,
+        typer.Option(
+            min=0,
+            help="Initial weights and order of the images; the same seed gives the same weights.",
+            rich_help_panel=options.TRAINING,
+        ),
     ] = 0,
     device: options.Device = "auto",
     json: options.Json = False,
