@@ -67,13 +67,14 @@ def command(
     from neatfool.runs import RunFolder, default_path
 
     files, names = _one_each("--weights", weights, to), _one_each("--labels", labels, to)
-    targets = [
-        load_classifier(name, weights=file, labels=named, device=device)
-        for name, file, named in zip(to, files, names, strict=True)
-    ]
     sources = [RunFolder.open(path, trust=trust) if RunFolder.exists(path) else path for path in runs]
-    with graceful_interrupt(STOPPING) as interrupted, show_progress(quiet=quiet) as progress:
-        matrix = transfer(sources, targets, progress=progress, stop=interrupted)
+    with show_progress(quiet=quiet) as progress:
+        targets = [
+            load_classifier(name, weights=file, labels=named, device=device)
+            for name, file, named in zip(to, files, names, strict=True)
+        ]
+        with graceful_interrupt(STOPPING) as interrupted:
+            matrix = transfer(sources, targets, progress=progress, stop=interrupted)
     folder = out or default_path(to[0], "transfer")
     matrix.write(folder)
     if json:

@@ -1,16 +1,16 @@
 """The classification models of torchvision, by their torchvision names."""
 
-import contextlib
 import logging
 import re
-import socket
-import sys
 from collections import OrderedDict
-from collections.abc import Iterator
 from functools import partial
+from hashlib import sha256
+from http.client import HTTPException
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlparse
+from urllib.request import urlopen
 
 import torch
 import torchvision
@@ -22,10 +22,12 @@ from neatfool.classifiers.classifier import Classifier
 from neatfool.classifiers.preprocessing import Crops
 from neatfool.classifiers.state_dict import StateDict
 from neatfool.errors import ModelError
+from neatfool.shared.progress import Progress, listener
 
 log = logging.getLogger(__name__)
 
 _SECONDS_WITHOUT_DATA = 20.0
+_MB = 1_000_000
 
 
 def load_torchvision(name: str, *, weights: Weights, device: str, crops: Crops) -> Classifier:
@@ -113,20 +115,40 @@ def download(weights: WeightsEnum) -> Path:
     """
     path = cached_file(weights)
     if not path.exists():
-        log.info("Downloading %s to %s.", weights.url, path)
-        digest = re.search(r"-([0-9a-f]+)\.pth$", path.name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _impatient_sockets():
-                torch.hub.download_url_to_file(
-                    weights.url, str(path), digest[1] if digest else None, progress=sys.stderr.isatty()
-                )
-        except (OSError, RuntimeError, ValueError) as error:
+            _fetch(weights.url, path)
+        except (OSError, HTTPException, ValueError) as error:
             raise ModelError(
                 f"Cannot download the weights {path.name} ({error}): put that file into {path.parent}, or name other "
                 "weights with --weights FILE, or take an untrained network with --weights none."
             ) from error
     return path
+
+
+def _fetch(url: str, path: Path) -> None:
+    """Downloads a file, which is there whole or not at all, and tells the listener, or a log, of it."""
+    tell = listener()
+    if tell is None:
+        log.warning("Downloading %s to %s.", url, path)
+    digest = re.search(r"-([0-9a-f]+)\.pth$", path.name)
+    found, received = sha256(), 0
+    with (
+        urlopen(url, timeout=_SECONDS_WITHOUT_DATA) as answer,  # noqa: S310  # torchvision's own address
+        TemporaryDirectory(dir=path.parent) as unfinished,
+    ):
+        stated = int(answer.headers.get("Content-Length") or 0)
+        with (Path(unfinished) / path.name).open("wb") as file:
+            while block := answer.read(_MB):
+                file.write(block)
+                found.update(block)
+                received += len(block)
+                if tell is not None:
+                    total = max(stated, received) // _MB if stated else None
+                    tell(Progress(task=f"downloading {path.name}", unit="MB", done=received // _MB, total=total))
+        if stated > received or (digest and not found.hexdigest().startswith(digest[1])):
+            raise ValueError("what came is not what was published")
+        (Path(unfinished) / path.name).replace(path)
 
 
 def adapt_state(name: str, state: StateDict) -> StateDict:
@@ -141,14 +163,3 @@ def adapt_state(name: str, state: StateDict) -> StateDict:
     if hasattr(state, "_metadata"):
         adapted._metadata = state._metadata  # type: ignore[attr-defined]
     return adapted
-
-
-@contextlib.contextmanager
-def _impatient_sockets() -> Iterator[None]:
-    """Makes a connection that stops giving data fail soon instead of never."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_SECONDS_WITHOUT_DATA)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
