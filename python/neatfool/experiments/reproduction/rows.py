@@ -15,6 +15,7 @@ from neatfool.experiments.diversity import diversity
 from neatfool.experiments.hypothesis import hypothesis
 from neatfool.experiments.repetition import repeat
 from neatfool.experiments.reproduction.context import Context, Outcome
+from neatfool.experiments.reproduction.plan import LAST_ATTACK, MNIST_NETWORKS
 from neatfool.experiments.retraining import RetrainSettings, resume_retrain, retrain
 from neatfool.experiments.retraining.state import weights_name
 from neatfool.experiments.transfer import transfer
@@ -25,9 +26,6 @@ from neatfool.search import PRESETS, EvolveConfig, Run, build_config, evolve, re
 from neatfool.shared.files import make_folder
 from neatfool.shared.text import percent
 from neatfool.training import TrainingSettings, save_classifier, train_classifier
-
-_LAST_ATTACK = 25
-"""Times the usual generations, against the network of the last round of retraining."""
 
 LEAST_REPEATING = 5
 """Elites that repeat a motif; with fewer, nothing is said of repetition."""
@@ -121,7 +119,7 @@ def mnist_networks(context: Context) -> list[Classifier]:
     folder = context.out / "networks"
     make_folder(folder)
     networks = []
-    for model, seed in (("lenet-mnist", 101), ("lenet-mnist", 102), ("mlp-mnist", 103)):
+    for model, seed in MNIST_NETWORKS:
         path = folder / f"{model}-{seed}.safetensors"
         if not path.exists():
             images, labels = read_mnist(Path(context.config.data), "train")
@@ -202,7 +200,7 @@ def _mnist_retraining(context: Context) -> Outcome:
     settings = RetrainSettings(generations=context.config.amount.retrain_generations, batch=context.config.amount.batch)
     summary, setting = _retrained(context, settings)
     medians = [one["median_confidence"] for one in summary["rounds"][1:]]
-    generations = _LAST_ATTACK * settings.generations
+    generations = LAST_ATTACK * settings.generations
     model = context.config.model.model_copy(
         update={"weights": str(context.out / "row-7-8" / weights_name(len(medians)))}
     )
