@@ -161,7 +161,7 @@ def _transferred(context: Context, runs: list[Run], targets: list[Classifier], s
         others = [(name, result.figures(at)) for at, name in enumerate(result.targets) if not result.itself[at]]
         kept += [figures["same_class_rate"] for _, figures in others]
         rates = [
-            f"{name}: {figures['same_class_rate']:.0%} the same class, {figures['over_99_rate']:.0%} at 99 % or more"
+            f"{name}: {percent(figures['same_class_rate'])} the same class, {percent(figures['over_99_rate'])} at 99 % or more"
             for name, figures in others
         ]
         texts.append(f"{own} images on " + "; ".join(rates))
@@ -213,7 +213,7 @@ def _mnist_retraining(context: Context) -> Outcome:
         f"DNN2 to DNN{len(medians) + 1}: median confidence {percent(min(medians))} to {percent(max(medians))}, "
         f"{fooled} of {len(medians)} at 99.99 %; the last one attacked with {generations:,} generations: median "
         f"{percent(last_run['median_confidence'])}, {last_run['classes_over_9999']} of 10 classes at 99.99 % or more; "
-        f"test error {last['test_error']:.2%} at the end"
+        f"test error {percent(last['test_error'])} at the end"
     )
     differs = (
         ""
@@ -235,7 +235,7 @@ def _imagenet_retraining(context: Context) -> Outcome:
     before, after = summary["rounds"][0], summary["rounds"][-1]
     ours = (
         f"median {percent(before['median_confidence'])} for DNN1, {percent(after['median_confidence'])} for DNN2 at equal "
-        f"evaluations; error on held-out photographs {before['test_error']:.1%} before, {after['test_error']:.1%} after"
+        f"evaluations; error on held-out photographs {percent(before['test_error'])} before, {percent(after['test_error'])} after"
     )
     return Outcome(
         ours,
@@ -265,7 +265,7 @@ def _repetition(context: Context, name: str, preset: str) -> Outcome:
         )
     ours = (
         f"{one['repeating']} of {one['elites']} elites repeat a motif; "
-        f"in {one['rising']:.0%} of them confidence rises with the number of copies"
+        f"in {percent(one['rising'])} of them confidence rises with the number of copies"
     )
     setting = f"{one['elites']} surest elites of row {name.removeprefix('row-')}"
     return Outcome(ours, setting, 0, "", one["rising"] > 0.5 if one["repeating"] >= LEAST_REPEATING else None)
@@ -285,7 +285,7 @@ def _diversity(context: Context, first: str, preset: str) -> Outcome:
     strongest = max(related, key=lambda entry: entry["rho"]) if related else None
     ours = (
         f"same-class images of different runs are nearer each other in pixels than to other classes' in "
-        f"{same['same_class_closer']:.0%} of comparisons (p {same['p']:.3f})"
+        f"{percent(same['same_class_closer'])} of comparisons (p {same['p']:.3f})"
     )
     if strongest:
         ours += (
@@ -313,7 +313,7 @@ def _hypothesis(context: Context) -> Outcome:
     context.check_stop()
     result.write()
     rejected = [
-        f"{group.name.partition(',')[0]} {group.rejected_typical:.0%}"
+        f"{group.name.partition(',')[0]} {percent(group.rejected_typical)}"
         for group in result.groups
         if group.kind == "evolved"
     ]
@@ -322,7 +322,7 @@ def _hypothesis(context: Context) -> Outcome:
         for attack in result.attacks
     ]
     ours = (
-        f"generative accuracy {result.accuracy:.2%}; rejected by the two-sided test, of images evolved against LeNet: "
+        f"generative accuracy {percent(result.accuracy)}; rejected by the two-sided test, of images evolved against LeNet: "
         f"{', '.join(rejected)}; attacked directly, classes at 99 % or more: {', '.join(attacks)}"
     )
     return Outcome(
