@@ -1,4 +1,6 @@
-"""The classification models of torchvision, by their torchvision names."""
+"""The classification models of torchvision, by their torchvision names. It is imported late, because that takes long."""
+
+from __future__ import annotations
 
 import logging
 import re
@@ -8,14 +10,12 @@ from hashlib import sha256
 from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 from urllib.request import urlopen
 
 import torch
-import torchvision
 from torch import nn
-from torchvision.models import WeightsEnum
 
 from neatfool.classifiers.building import Weights, build_module
 from neatfool.classifiers.classifier import Classifier
@@ -23,6 +23,9 @@ from neatfool.classifiers.preprocessing import Crops
 from neatfool.classifiers.state_dict import StateDict
 from neatfool.errors import ModelError
 from neatfool.shared.progress import Progress, listener
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +64,8 @@ def load_torchvision(name: str, *, weights: Weights, device: str, crops: Crops) 
 
 def zoo_names() -> list[str]:
     """The names of all models, sorted."""
+    import torchvision
+
     return sorted(torchvision.models.list_models(module=torchvision.models))
 
 
@@ -74,6 +79,8 @@ def build_zoo_module(name: str, n_classes: int, *, initialise: bool) -> nn.Modul
         n_classes: Number of outputs.
         initialise: Whether to spend time on the model's own initialisation, which loaded weights make needless.
     """
+    import torchvision
+
     options: dict[str, Any] = {}
     if name in ("googlenet", "inception_v3"):
         options = {"aux_logits": False, "transform_input": True, "init_weights": initialise}
@@ -89,6 +96,8 @@ def zoo_weights(name: str, file: Path | None = None) -> WeightsEnum:
     Without a file, torchvision's default. With one, the published weights of that file name, else the model's first:
     the plain ImageNet recipe wherever there is one.
     """
+    import torchvision
+
     published = torchvision.models.get_model_weights(name)
     if file is None:
         default: WeightsEnum = published.DEFAULT

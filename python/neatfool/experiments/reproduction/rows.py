@@ -235,7 +235,8 @@ def _imagenet_retraining(context: Context) -> Outcome:
     before, after = summary["rounds"][0], summary["rounds"][-1]
     ours = (
         f"median {percent(before['median_confidence'])} for DNN1, {percent(after['median_confidence'])} for DNN2 at equal "
-        f"evaluations; error on held-out photographs {percent(before['test_error'])} before, {percent(after['test_error'])} after"
+        f"evaluations; error on held-out photographs {percent(before['test_error'])} before, "
+        f"{percent(after['test_error'])} after"
     )
     return Outcome(
         ours,
