@@ -63,7 +63,7 @@ def measure_pace(
     network: Classifier, real: LabelledImages, encodings: Sequence[Encoding], *, batch: int | None, training_batch: int
 ) -> Pace:
     """Times a few images of each kind. The network, and torch's random numbers, are left as they were."""
-    count = min(len(real), max(1, min(network.chunk, training_batch)))
+    count = min(len(real), max(2, min(network.chunk, training_batch)))
     begin = time.perf_counter()
     images = read_images(real, np.arange(count))
     read = (time.perf_counter() - begin) / count
