@@ -62,14 +62,14 @@ def command(
         require_map()
     elite_map = find_spec("sklearn") is not None if map is None else map
     folders = [RunFolder.open(run, trust=trust) for run in runs]
-    classifier = load_common_classifier(folders, device=device)
-    related = None
-    if hierarchy:
-        identifiers = class_identifiers(data, classifier) if data else classifier.class_names
-        related = hierarchy_similarity(hierarchy, identifiers)
-    elif data:
+    if data and not hierarchy:
         raise typer.BadParameter("--data only names the classes in --hierarchy; give both or leave it out.")
-    with graceful_interrupt(STOPPING) as interrupted, show_progress(quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress, graceful_interrupt(STOPPING) as interrupted:
+        classifier = load_common_classifier(folders, device=device)
+        related = None
+        if hierarchy:
+            identifiers = class_identifiers(data, classifier) if data else classifier.class_names
+            related = hierarchy_similarity(hierarchy, identifiers)
         result = diversity(folders, judge=classifier, hierarchy=related, seed=seed, progress=progress, stop=interrupted)
     folder = out or default_path(classifier.name, "diversity")
     result.write(folder, elite_map=elite_map, seed=seed)

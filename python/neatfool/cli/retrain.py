@@ -150,25 +150,25 @@ def command(
         freeze_features=freeze_features,
         distill=distill,
     )
-    classifier = load_classifier(
-        model, weights=options.stored_weights(weights), labels=options.stored_labels(labels), device=device
-    )
     folder = out or default_path(model, "retrain")
-    with (
-        graceful_interrupt(STOPPING) as interrupted,
-        show_rounds(quiet=quiet) as shown,
-        watched(shown, folder, model=model, live=live, port=port, tensorboard=tensorboard) as progress,
-    ):
-        result = retrain(
-            classifier,
-            data,
-            rounds=rounds,
-            settings=settings,
-            seed=seed,
-            out=folder,
-            progress=progress,
-            stop=interrupted,
+    with show_rounds(quiet=quiet) as shown:
+        classifier = load_classifier(
+            model, weights=options.stored_weights(weights), labels=options.stored_labels(labels), device=device
         )
+        with (
+            graceful_interrupt(STOPPING) as interrupted,
+            watched(shown, folder, model=model, live=live, port=port, tensorboard=tensorboard) as progress,
+        ):
+            result = retrain(
+                classifier,
+                data,
+                rounds=rounds,
+                settings=settings,
+                seed=seed,
+                out=folder,
+                progress=progress,
+                stop=interrupted,
+            )
     return finish(result, json=json, quiet=quiet)
 
 
