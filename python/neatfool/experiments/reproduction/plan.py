@@ -37,13 +37,13 @@ def plan_rows(config: ReproductionConfig) -> dict[int, dict[str, float]]:
     }
     first = "row-2" if mnist else "row-4"
     classes = 10 if mnist else 1000
-    hardened = amount.retrain_generations * batch
+    hardened = (amount.retrain_generations + 1) * batch
     seeds = {f"row-10-seed-{config.seed + number}": runs[first] for number in range(1, amount.seeds)}
     climbing = float((amount.sample or classes) * _STEPS * _BACK)
     rows: dict[int, dict[str, float]] = {
         1: {"row-1": runs.get("row-1", 0.0)},
         2: {"row-2": runs.get("row-2", 0.0)},
-        3: {"row-3": float(amount.generations * (amount.batch or 200))},
+        3: {"row-3": float(generations * (amount.batch or 200))},
         4: {"row-4": runs.get("row-4", 0.0)},
         5: {f"{way} regularisers": climbing for way in ("without", "with")},
         6: {**runs, **_others(config, runs[first]), "showing the images": 2.0 * classes},
