@@ -231,7 +231,7 @@ def test_the_plan_has_every_row_and_counts_a_run_that_several_rows_need_once():
     assert plan[9]["row-2"] == 0
     assert plan_rows(config.model_copy(update={"rows": (9,)}))[9]["row-2"] == 101 * 200
     spans = spans_of(plan[10], 0.5, 0.75)
-    assert [name for name in spans] == ["row-2", "row-10-seed-1", "row-10-seed-2", "comparing"]
+    assert list(spans) == ["row-2", "row-10-seed-1", "row-10-seed-2", "comparing"]
     assert spans["row-2"] == (0.5, 0.5)
     assert spans["row-10-seed-1"][1] == spans["row-10-seed-2"][0]
     assert spans["comparing"][1] == pytest.approx(0.75)
@@ -241,6 +241,6 @@ def test_one_share_rises_over_all_rows(digits, tmp_path):
     told = []
     reproduce("mnist", data=digits, out=tmp_path / "r", scale="smoke", rows=[1, 2], progress=told.append)
     shares = [now.share for now in told]
-    assert shares == sorted(shares)
+    assert np.diff(shares).min() > -1e-9
     assert (shares[0], shares[-1]) == (0, pytest.approx(1))
     assert len(set(shares)) > 10

@@ -32,9 +32,8 @@ def plan_rows(config: ReproductionConfig) -> dict[int, dict[str, float]]:
     amount, mnist = config.amount, config.what == "mnist"
     batch = amount.batch or (200 if mnist else 400)
     search = {"row-1": "paper-mnist-direct", "row-2": "paper-mnist"} if mnist else {"row-4": "paper-imagenet"}
-    runs = {
-        name: float(amount.generations * (amount.batch or PRESETS[preset]["batch"])) for name, preset in search.items()
-    }
+    generations = amount.generations + 1  # the start is one, too
+    runs = {name: float(generations * (amount.batch or PRESETS[preset]["batch"])) for name, preset in search.items()}
     first = "row-2" if mnist else "row-4"
     classes = 10 if mnist else 1000
     hardened = (amount.retrain_generations + 1) * batch
