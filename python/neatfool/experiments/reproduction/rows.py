@@ -65,7 +65,11 @@ def _searched(run: Run) -> str:
 
 def _setting(config: EvolveConfig) -> str:
     crops = f", {config.model.crops} crops" if config.model.crops > 1 else ""
-    return f"{config.model.name}{crops}, {config.generations} generations of {config.batch}"
+    return f"{config.model.name}{crops}, {_generations(config.generations)} of {config.batch}"
+
+
+def _generations(count: int) -> str:
+    return f"{count:,} generation{'s' * (count != 1)}"
 
 
 def _search_row(
@@ -73,7 +77,7 @@ def _search_row(
 ) -> Outcome:
     run = _evolve(context, name, preset)
     short = run.generation < paper_generations
-    differs = f"{run.generation:,} generations instead of {paper_generations:,}" if short else ""
+    differs = f"{_generations(run.generation)} instead of {paper_generations:,}" if short else ""
     if context.config.model.name != "alexnet" and preset.startswith("paper-imagenet"):
         differs = f"another network{', ' if differs else ''}{differs}"
     return Outcome(_searched(run), _setting(run.config), run.evaluations, differs, agrees(run.summary()))
@@ -192,7 +196,7 @@ def _retrained(context: Context, settings: RetrainSettings) -> tuple[dict[str, A
     context.check_stop()
     result.write()
     rounds = context.config.amount.rounds
-    setting = f"{rounds} round{'s' * (rounds > 1)}, {settings.generations} generations each"
+    setting = f"{rounds} round{'s' * (rounds > 1)}, {_generations(settings.generations)} each"
     return result.summary(), setting
 
 
@@ -211,7 +215,7 @@ def _mnist_retraining(context: Context) -> Outcome:
     fooled = sum(median >= 0.9999 for median in medians)
     ours = (
         f"DNN2 to DNN{len(medians) + 1}: median confidence {percent(min(medians))} to {percent(max(medians))}, "
-        f"{fooled} of {len(medians)} at 99.99 %; the last one attacked with {generations:,} generations: median "
+        f"{fooled} of {len(medians)} at 99.99 %; the last one attacked with {_generations(generations)}: median "
         f"{percent(last_run['median_confidence'])}, {last_run['classes_over_9999']} of 10 classes at 99.99 % or more; "
         f"test error {percent(last['test_error'])} at the end"
     )
@@ -328,7 +332,7 @@ def _hypothesis(context: Context) -> Outcome:
     )
     return Outcome(
         ours,
-        f"density-mnist, {context.config.amount.retrain_generations} generations an attack",
+        f"density-mnist, {_generations(context.config.amount.retrain_generations)} an attack",
         sum(attack.evaluations for attack in result.attacks),
         "the paper proposes it and leaves it untested",
         all(group.rejected_typical >= 0.95 for group in result.groups if group.kind == "evolved"),
