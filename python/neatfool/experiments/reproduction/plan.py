@@ -7,12 +7,12 @@ from itertools import accumulate
 from neatfool.experiments.reproduction.settings import ReproductionConfig
 from neatfool.search import PRESETS
 
-_STEPS = 200
-"""Of gradient ascent, for each image."""
+_STEPS = 120
+"""Of gradient ascent, for each image: most are sure enough before the last."""
 _BACK = 3
 """Passes that one there and back comes to."""
 _MNIST_TRAINING = 60_000
-_COPIES = 50
+_COPIES = 250
 """Images of an elite without some of its copies."""
 _ATTACKS = 6
 """Of the generative model."""
@@ -35,7 +35,7 @@ def plan_rows(config: ReproductionConfig) -> dict[int, dict[str, float]]:
     generations = amount.generations + 1  # the start is one, too
     runs = {name: float(generations * (amount.batch or PRESETS[preset]["batch"])) for name, preset in search.items()}
     first = "row-2" if mnist else "row-4"
-    classes = 10 if mnist else 1000
+    classes = 10 if mnist or amount.classes else 1000
     hardened = (amount.retrain_generations + 1) * batch
     seeds = {f"row-10-seed-{config.seed + number}": runs[first] for number in range(1, amount.seeds)}
     climbing = float((amount.sample or classes) * _STEPS * _BACK)
