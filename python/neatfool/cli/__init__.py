@@ -36,8 +36,15 @@ from neatfool.cli.output import OutputError, checked_output, only_results, print
 from neatfool.errors import JudgeError, NeatfoolError
 from neatfool.shared.progress import StopRequestedError
 
+EPILOG = """Examples:
+  neatfool evolve
+  neatfool evolve --model alexnet --classes "goldfish,maypole"
+  neatfool COMMAND --help
+"""
+
 app = Typer(
     name="neatfool",
+    epilog=EPILOG,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
