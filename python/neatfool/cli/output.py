@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from rich.console import Console
@@ -153,7 +154,7 @@ def print_folder(folder: Path) -> None:
 
 def print_how_to_resume(folder: Path) -> None:
     """Says on stderr how what was interrupted goes on."""
-    stderr.print(f"Continue with neatfool resume {folder}", soft_wrap=True)
+    stderr.print(f"Continue with neatfool resume {quote(str(folder))}", soft_wrap=True)
 
 
 def _linked(path: Path) -> Text:
