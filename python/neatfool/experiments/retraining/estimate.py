@@ -149,7 +149,9 @@ def _training(network: Classifier, images: NDArray[np.uint8]) -> float:
     pixels, labels = torch.from_numpy(images), torch.zeros(len(images), dtype=torch.int64, device=network.device)
 
     def step() -> None:
-        torch.autograd.backward(cross_entropy(copied.forward(pixels.to(network.device)), labels))
+        loss = cross_entropy(copied.forward(pixels.to(network.device)), labels)
+        torch.autograd.backward(loss)
+        loss.item()  # waits for a GPU
 
     with seeded(0, network.device):
         step()
