@@ -16,7 +16,6 @@ TRAINING = "Training"
 OUTPUT = "Output"
 WATCHING = "Watching"
 COMPARING = "Comparing"
-PANELS = (CLASSIFIER, SEARCH, STEP, REGULARISERS, TRAINING, COMPARING, OUTPUT, WATCHING)
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON object on stdout.", rich_help_panel=OUTPUT)

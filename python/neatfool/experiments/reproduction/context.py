@@ -48,7 +48,7 @@ class Context:
     def tell(self, name: str) -> OnProgress:
         """What a part of the row reports to."""
         whole = part(self.progress, *self.spans[name]) if name in self.spans else self.progress
-        # Of all the rows, not of this part, is it told how long they take.
+        # How long a part alone takes would be taken for how long everything does.
         return lambda now: whole(replace(now, task=f"{self.row}: {name}, {now.task}", note=""))
 
     def told_epoch(self, name: str) -> Callable[[Epoch], None]:
