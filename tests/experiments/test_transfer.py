@@ -275,6 +275,7 @@ def test_command_line_from_run_to_figures(tmp_path, capsys):
     before = (out / "transfer.png").read_bytes(), (out / "transfer.html").read_bytes()
 
     assert cli(["transfer", str(tmp_path / "one"), *to, "--out", str(out), "--quiet"]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
     assert ((out / "transfer.png").read_bytes(), (out / "transfer.html").read_bytes()) == before
 
     both = [str(tmp_path / name) for name in ("one", "two")]

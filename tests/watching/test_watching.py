@@ -191,9 +191,10 @@ def test_ctrl_c_under_a_live_page_writes_a_checkpoint(tmp_path: Path):
         address = next(line.split()[-1] for line in said if line.startswith("Watch it at "))
         assert get(address)[0] == 200
         process.send_signal(signal.SIGINT)
-        rest = process.communicate(timeout=60)[1]
+        rest = process.communicate(timeout=300)[1]
     finally:
         process.kill()
+        process.communicate()
     assert process.returncode == 130
     assert f"Continue with neatfool resume {out}" in rest
     folder = nf.RunFolder.open(out)
