@@ -69,9 +69,12 @@ def measure_pace(
     read = (time.perf_counter() - begin) / count
     network.confidences(images)
     judged = _seconds(lambda: network.confidences(images)) / count
-    most = max(2, min(batch or 200, round(_SECONDS / max(judged, 1e-9))))
-    evolved = [_evolution(network, encoding, most) for encoding in encodings]
-    return Pace(sum(evolved) / len(evolved), read, judged, _training(network, images))
+    few = max(2, round(_SECONDS / max(judged, 1e-9)))
+    evolved = judged  # drawing takes little beside a network that is slow
+    if few > network.chunk:
+        each = [_evolution(network, encoding, min(batch or 200, few)) for encoding in encodings]
+        evolved = sum(each) / len(each)
+    return Pace(evolved, read, judged, _training(network, images[:few]))
 
 
 def plan_round(pace: Pace, amounts: Amounts) -> dict[str, float]:
