@@ -63,7 +63,7 @@ def measure_pace(
     network: Classifier, real: LabelledImages, encodings: Sequence[Encoding], *, batch: int | None, training_batch: int
 ) -> Pace:
     """Times a few images of each kind. The network, and torch's random numbers, are left as they were."""
-    count = min(len(real), max(2, min(network.chunk, training_batch)))
+    count = min(len(real), max(2, network.chunk))
     begin = time.perf_counter()
     images = read_images(real, np.arange(count))
     read = (time.perf_counter() - begin) / count
@@ -74,7 +74,7 @@ def measure_pace(
     if few > network.chunk:
         each = [_evolution(network, encoding, min(batch or 200, few)) for encoding in encodings]
         evolved = sum(each) / len(each)
-    return Pace(evolved, read, judged, _training(network, images[:few]))
+    return Pace(evolved, read, judged, _training(network, images[: min(few, training_batch)]))
 
 
 def plan_round(pace: Pace, amounts: Amounts) -> dict[str, float]:
