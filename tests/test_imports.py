@@ -1,6 +1,8 @@
 """Imports point downwards, and never in a circle."""
 
 import ast
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -92,3 +94,9 @@ def test_a_circle_or_an_upward_import_would_be_found(tmp_path):
     (tmp_path / "one.py").write_text("def late():\n    from neatfool.cli import run\n    return run\n")
     assert imported(tmp_path / "one.py", typing=True) == {"neatfool.cli"}
     assert floor("neatfool.cli") > floor("neatfool.runs")
+
+
+def test_search_comes_without_what_takes_long_to_import():
+    heavy = "{'torchvision', 'matplotlib', 'pandas', 'sklearn'}"
+    program = f"import sys, neatfool.search; found = {heavy} & set(sys.modules); assert not found, found"
+    subprocess.run([sys.executable, "-c", program], check=True)

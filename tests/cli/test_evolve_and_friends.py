@@ -13,6 +13,7 @@ from PIL import Image
 import neatfool as nf
 from neatfool import cli
 from neatfool.search import build_config, draw_elite
+from neatfool.shared.text import percent
 
 
 def pixels(path: str) -> np.ndarray:
@@ -49,7 +50,7 @@ def test_the_table_and_where_things_are(neatfool):
     folder = re.search(r"report +(runs/\S+)/report.html", out)
     assert folder, out
     assert "5 of 5 generations" in err
-    assert neatfool(*EVOLVE, "--quiet", "--out", "again") == (0, "", "")
+    assert neatfool(*EVOLVE, "--quiet", "--out", "again") == (0, "again\n", "")
 
 
 def test_resume_inspect_render_report(neatfool, workplace):
@@ -67,6 +68,14 @@ def test_resume_inspect_render_report(neatfool, workplace):
     code, out, _ = neatfool("inspect", "run", "-c", "2")
     assert code == 0
     assert "goldfish" in out
+    judgement = nf.RunFolder.open(workplace / "run").judgement()
+    assert judgement is not None
+    judged = [(one["class"], one["confidence"]) for one in elite["judged"]]
+    assert judged == judgement.top(2)
+    assert f"judged to be {elite['judged'][0]['class_name']} {percent(judged[0][1])}" in " ".join(out.split())
+    overview = neatfool("inspect", "run", "--json")["elites"]
+    assert overview[2]["judged"] == elite["judged"][:1]
+    assert overview[2]["judged"][0]["class_name"] in neatfool("inspect", "run")[1]
 
     neatfool("render", "run", "--class", "2", "--out", "small.png", "--quiet")
     assert np.array_equal(pixels("small.png"), pixels("run/images/2.png"))
@@ -81,6 +90,17 @@ def test_resume_inspect_render_report(neatfool, workplace):
     neatfool("report", "run", "--as", "folder", "--hierarchy", "groups.csv", "--out", "apart", "--quiet")
     assert (workplace / "apart/report-files/class-2.js").exists()
     assert '"name": "fish"' in (workplace / "apart/report.html").read_text()
+
+    assert neatfool("report", "run", "--quiet") == (0, "run\n", "")
+    for made in (
+        ("report", "run", "whole"),
+        ("export", "run", "--min-confidence", "0"),
+        ("transfer", "run", "--to", "tinynet:make"),
+    ):
+        code, out, err = neatfool(*made, "--quiet")
+        assert (code, err) == (0, "")
+        assert re.fullmatch(r"runs/\S+\n", out)
+        assert list((workplace / out.strip()).iterdir())
 
 
 @pytest.mark.parametrize("extra", [("--encoding", "direct"), ("--strategy", "neat"), ("--preset", "paper-mnist")])

@@ -68,7 +68,7 @@ def test_repeat(neatfool, striped):
     assert (light["spearman"], dark["spearman"], result["rising"]) == (1, -1, 0.5)
     assert result["sure"]["repeating"] == 1
     assert result["sure"]["median_confidence"]["all"] == light["confidence"][-1]
-    folder = striped / "repetition"
+    folder = striped / result["out"]
     assert {path.name for path in folder.iterdir()} == {"repetition.json", "repetition.png", "repetition.html"}
     assert json.loads((folder / "repetition.json").read_text())["classes"] == result["classes"]
     again = neatfool("repeat", "run", "--out", "elsewhere", "--json")
@@ -80,7 +80,7 @@ def test_repeat_for_people(neatfool, striped):
     assert code == 0
     assert "1 of 1 (1 in the genome" in out
     assert "rising with copies" in out and "100 %" in out
-    assert neatfool("repeat", "run", "--classes", "<light>", "--out", "one", "--quiet") == (0, "", "")
+    assert neatfool("repeat", "run", "--classes", "<light>", "--out", "one", "--quiet") == (0, "one\n", "")
 
 
 def test_what_cannot_be_repeated(neatfool, striped):

@@ -340,10 +340,11 @@ def test_the_map_without_scikit_learn(tmp_path, runs, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     paths = [str(run.path) for run in runs]
     out = tmp_path / "out"
-    assert cli(["diversity", *paths, "--out", str(out)]) == 2
+    assert cli(["diversity", *paths, "--out", str(out), "--map"]) == 2
     assert "pip install 'neatfool[map]'" in capsys.readouterr().err
     assert not out.exists()
-    assert cli(["diversity", *paths, "--out", str(out), "--no-map", "--quiet"]) == 0
+    assert cli(["diversity", *paths, "--out", str(out), "--quiet"]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
     assert sorted(path.name for path in out.iterdir()) == ["diversity.html", "diversity.json", "diversity.png"]
 
 

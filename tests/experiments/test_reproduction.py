@@ -16,6 +16,7 @@ from neatfool.cli import run
 from neatfool.errors import ConfigError, ModelError
 from neatfool.experiments.reproduction import reproduce
 from neatfool.experiments.reproduction.context import Context
+from neatfool.experiments.reproduction.plan import plan_rows, spans_of
 from neatfool.experiments.reproduction.rows import many_not_all, mnist_networks
 from neatfool.experiments.reproduction.settings import ReproductionConfig
 from neatfool.models import ModelConfig
@@ -218,3 +219,28 @@ def test_the_device_reaches_every_row(digits, tmp_path):
     assert len(seen) == 3
     with pytest.raises(ModelError, match="no device cuda:99"):
         mnist_networks(replace(context, config=config.model_copy(update={"model": ModelConfig(device="cuda:99")})))
+
+
+def test_the_plan_has_every_row_and_counts_a_run_that_several_rows_need_once():
+    config = ReproductionConfig(
+        what="mnist", scale="small", data="", model=ModelConfig(), rows=(1, 2, 5, 6, 7, 9, 10, 11)
+    )
+    plan = plan_rows(config)
+    assert list(plan) == list(config.rows)
+    assert plan[2] == {"row-2": 101 * 200}
+    assert plan[9]["row-2"] == 0
+    assert plan_rows(config.model_copy(update={"rows": (9,)}))[9]["row-2"] == 101 * 200
+    spans = spans_of(plan[10], 0.5, 0.75)
+    assert list(spans) == ["row-2", "row-10-seed-1", "row-10-seed-2", "comparing"]
+    assert spans["row-2"] == (0.5, 0.5)
+    assert spans["row-10-seed-1"][1] == spans["row-10-seed-2"][0]
+    assert spans["comparing"][1] == pytest.approx(0.75)
+
+
+def test_one_share_rises_over_all_rows(digits, tmp_path):
+    told = []
+    reproduce("mnist", data=digits, out=tmp_path / "r", scale="smoke", rows=[1, 2], progress=told.append)
+    shares = [now.share for now in told]
+    assert np.diff(shares).min() > -1e-9
+    assert (shares[0], shares[-1]) == (0, pytest.approx(1))
+    assert len(set(shares)) > 10

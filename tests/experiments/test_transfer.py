@@ -275,9 +275,11 @@ def test_command_line_from_run_to_figures(tmp_path, capsys):
     before = (out / "transfer.png").read_bytes(), (out / "transfer.html").read_bytes()
 
     assert cli(["transfer", str(tmp_path / "one"), *to, "--out", str(out), "--quiet"]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
     assert ((out / "transfer.png").read_bytes(), (out / "transfer.html").read_bytes()) == before
 
-    assert cli(["transfer", str(tmp_path / "one"), str(tmp_path / "two"), *to, "--json"]) == 0
+    both = [str(tmp_path / name) for name in ("one", "two")]
+    assert cli(["transfer", *both, *to, "--out", str(tmp_path / "both"), "--json"]) == 0
     several = json.loads(capsys.readouterr().out)
     assert np.array(several["same_class_rate"]).shape == (2, 2)
     assert several["runs"][0]["targets"] == result["targets"]

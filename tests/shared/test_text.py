@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from neatfool.shared.text import percent
+from neatfool.shared.text import duration, percent
 
 SHARES = st.one_of(
     st.floats(0, 1),
@@ -71,3 +71,12 @@ def test_it_is_the_same_for_numbers_of_numpy(share: float) -> None:
 )
 def test_known_percentages(fraction: float, text: str) -> None:
     assert percent(fraction) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "1 s"), (0.4, "1 s"), (42.4, "42 s"), (99.4, "99 s"), (100, "2 min"), (3_000, "50 min"), (5_930, "99 min"),
+     (7_260, "2 h 1 min"), (172_000, "47 h 47 min"), (900_000, "10 days 10 h")],
+)  # fmt: skip
+def test_a_time_is_said_in_two_units_at_most(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -76,7 +76,7 @@ READERS: tuple[tuple[str, ...], ...] = (
     ("export", "run", "--as", "npz", "--min-confidence", "0", "--out", "out/x", "--json"),
     ("export", "run", "--as", "hf", "--min-confidence", "0", "--out", "out/x", "--json"),
     ("repeat", "--trust", "run", "--json", "--out", "out"),
-    ("diversity", "--trust", "run", "bases/other", "--no-map", "--device", "cpu", "--json"),
+    ("diversity", "--trust", "run", "bases/other", "--no-map", "--device", "cpu", "--out", "out", "--json"),
     ("audit", "--compare", "run", "bases/audit", "--out", "out", "--json"),
     ("audit", "--before", "bases/audit", "--after", "run", "--out", "out", "--json"),
     ("resume", "--trust", "run", "--json"),
@@ -270,7 +270,7 @@ def _try(home: Path, mutant: int, pipe: Any = None) -> Iterator[dict[str, Any]]:
 
 
 def _draws(arguments: tuple[str, ...]) -> bool:
-    return arguments[0] in ("report", "diversity") or ("--out" in arguments and arguments[0] != "render")
+    return arguments[0] == "report" or ("--out" in arguments and arguments[0] != "render")
 
 
 def _copy_damaged(home: Path) -> None:

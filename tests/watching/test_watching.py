@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -12,6 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import neatfool as nf
 from neatfool.cli import run as command
@@ -138,3 +141,62 @@ def test_without_tensorboard_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(nf.ConfigError, match=r"neatfool\[tensorboard\]"):
         nf.tensorboard(tmp_path)
+
+
+def test_an_ascent_is_watched_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "run"
+    words = ["ascend", "--classes", "0-2", "--steps", "5", "--out", str(out), "--live", "--json"]
+    assert command(words) == 0
+    printed, said = capsys.readouterr()
+    assert "Watch it at http://127.0.0.1:" in said
+    assert json.loads(printed)["classes"] == 3
+    assert (out / "images/2.png").is_file()
+
+
+def test_a_retraining_writes_a_step_a_round_for_tensorboard(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    for label in range(10):
+        (tmp_path / "data" / str(label)).mkdir(parents=True)
+        for number in range(4):
+            picture = np.full((28, 28), 20 * label + number, np.uint8)
+            Image.fromarray(picture).save(tmp_path / "data" / str(label) / f"{number}.png")
+    out = tmp_path / "run"
+    small = ["--images-per-class", "1", "--generations", "1", "--batch", "10", "--epochs", "1"]
+    words = ["retrain", "--data", str(tmp_path / "data"), "--rounds", "1", *small, "--out", str(out), "--tensorboard"]
+    assert command([*words, "--json"]) == 0
+    printed, said = capsys.readouterr()
+    assert said.count("A round will take about") == 1
+    rounds = json.loads(printed)["rounds"]
+    events = accumulator.EventAccumulator(str(out / "tensorboard"))
+    events.Reload()
+    errors = {one.step: one.value for one in events.Scalars("test_error")}
+    assert errors == {one["round"]: pytest.approx(one["test_error"], abs=1e-6) for one in rounds}
+    assert set(errors) == {0, 1}
+    assert events.Images("elites")
+
+
+def test_ctrl_c_under_a_live_page_writes_a_checkpoint(tmp_path: Path):
+    out = tmp_path / "run"
+    sizes = ["--generations", "1000000", "--batch", "10", "--out", str(out)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "neatfool", "evolve", *sizes, "--live"], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    try:
+        said: list[str] = []
+        for line in process.stderr:
+            said.append(line)
+            if ": 0 of " in line:
+                break
+        address = next(line.split()[-1] for line in said if line.startswith("Watch it at "))
+        assert get(address)[0] == 200
+        process.send_signal(signal.SIGINT)
+        rest = process.communicate(timeout=300)[1]
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 130
+    assert f"Continue with neatfool resume {out}" in rest
+    folder = nf.RunFolder.open(out)
+    done = folder.metrics()[-1]["generation"]
+    assert nf.resume(out, generations=done + 1).generation == done + 1

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torchvision.transforms.functional import center_crop, five_crop
 
 from neatfool.classifiers import identity
 from neatfool.classifiers.adapt import Adapted
@@ -296,9 +295,7 @@ class Classifier:
         with inputs_of(layer[1]) as seen, torch.inference_mode():
             for start in range(0, len(images), self.chunk):
                 part = images[start : start + self.chunk]
-                self._ask(
-                    self._network.infer, center_crop(as_block(part, self.chunk, self._device), list(self.input_size))
-                )
+                self._ask(self._network.infer, self._centre(as_block(part, self.chunk, self._device)))
                 values = seen[-1].float()
                 if values.ndim == 4:
                     values = values.mean((2, 3))
@@ -322,7 +319,7 @@ class Classifier:
         if not x.is_floating_point():
             raise ValueError(f"logits() takes floats in [0, 255], not {x.dtype}; convert the images with .float().")
         check_shape(x.shape, self.image_shape, self.name)
-        outputs = self._ask(self._network.infer, center_crop(x.to(self._device), list(self.input_size)))
+        outputs = self._ask(self._network.infer, self._centre(x.to(self._device)))
         if self.outputs in ("probabilities", "binary-probability"):
             return outputs.clamp_min(torch.finfo(outputs.dtype).tiny).log()
         return outputs
@@ -383,9 +380,20 @@ class Classifier:
     def _ask(self, forward: Forward, pixels: Tensor) -> Tensor:
         return ask(forward, pixels, name=self.name, n_classes=self.n_classes)
 
+    def _centre(self, pixels: Tensor) -> Tensor:
+        """The part of larger images that one crop sees. torchvision takes long to import, and few need it."""
+        if tuple(pixels.shape[-2:]) == tuple(self.input_size):
+            return pixels
+        from torchvision.transforms.functional import center_crop
+
+        centre: Tensor = center_crop(pixels, list(self.input_size))
+        return centre
+
     def _chunk_confidences(self, pixels: Tensor) -> Tensor:
         if self.crops == 1:
             return self._probabilities(self._ask(self._forward, pixels))
+        from torchvision.transforms.functional import five_crop
+
         total = torch.zeros((len(pixels), self.n_classes), device=self._device)
         for crop in five_crop(pixels, list(self.input_size)):
             for view in (crop, crop.flip(-1)):

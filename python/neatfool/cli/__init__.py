@@ -36,35 +36,30 @@ from neatfool.cli.output import OutputError, checked_output, only_results, print
 from neatfool.errors import JudgeError, NeatfoolError
 from neatfool.shared.progress import StopRequestedError
 
+EPILOG = """Examples:
+  neatfool evolve
+  neatfool evolve --model alexnet --classes "goldfish,maypole"
+  neatfool COMMAND --help
+"""
+
 app = Typer(
     name="neatfool",
+    epilog=EPILOG,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (
-    evolve,
-    resume,
-    ascend,
-    transfer,
-    retrain,
-    repeat,
-    diversity,
-    hypothesis,
-    reproduce,
-    audit,
-    export,
-    train,
-    check,
-    models,
-    render,
-    animate,
-    inspect,
-    report,
-)
-for module in COMMANDS:
-    app.command(module.__name__.rpartition(".")[2], epilog=getattr(module, "EPILOG", None))(
-        only_results()(module.command)
-    )
+GROUPS = {
+    "Fool a classifier": (evolve, ascend, resume),
+    "Ask what the images tell": (transfer, repeat, diversity, hypothesis, reproduce),
+    "Measure and harden": (audit, retrain, export),
+    "Look at a run": (report, inspect, render, animate),
+    "Classifiers": (models, check, train),
+}
+COMMANDS = tuple(module for group in GROUPS.values() for module in group)
+for title, modules in GROUPS.items():
+    for module in modules:
+        name = module.__name__.rpartition(".")[2]
+        app.command(name, epilog=module.EPILOG, rich_help_panel=title)(only_results()(module.command))
 
 
 @app.callback(invoke_without_command=True)

@@ -8,10 +8,10 @@ import typer
 from neatfool.cli import options
 from neatfool.cli.output import print_json, stdout
 
-EPILOG = (
-    "Examples: neatfool animate runs/mine -c coil --out coil.webp; "
-    "neatfool animate runs/mine -c 3 --size 256 --seconds 4 --out three.gif"
-)
+EPILOG = """Examples:
+  neatfool animate runs/mine -c coil --out coil.webp
+  neatfool animate runs/mine -c 3 --size 256 --seconds 4 --out three.gif
+"""
 
 
 def command(

@@ -6,12 +6,23 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import print_json, print_places, print_table, show_progress, verdict
+from neatfool.cli.output import (
+    print_folder,
+    print_how_to_resume,
+    print_json,
+    print_places,
+    print_table,
+    show_progress,
+    verdict,
+)
 from neatfool.cli.watching import watched
 from neatfool.shared.text import percent
 
-_STEP = "Step"
-_REGULARISERS = "Regularisers"
+EPILOG = """Examples:
+  neatfool ascend --all
+  neatfool ascend --model alexnet --class goldfish --steps 400
+  neatfool ascend --model alexnet --sample 20 --l2-decay 0.01 --blur-radius 0.5
+"""
 
 
 def command(
@@ -19,14 +30,25 @@ def command(
     weights: options.Weights = None,
     labels: options.Labels = None,
     class_name: Annotated[
-        str | None, typer.Option("--class", "-c", metavar="C", help="One class, an index or (part of) a name.")
+        str | None,
+        typer.Option(
+            "--class",
+            "-c",
+            metavar="C",
+            help="One class, an index or (part of) a name.",
+            rich_help_panel=options.SEARCH,
+        ),
     ] = None,
-    all_classes: Annotated[bool, typer.Option("--all", help="All classes.")] = False,
+    all_classes: Annotated[bool, typer.Option("--all", help="All classes.", rich_help_panel=options.SEARCH)] = False,
     classes: Annotated[
-        str | None, typer.Option(metavar="LIST", help='Several classes, as in "0-4,9,goldfish".')
+        str | None,
+        typer.Option(metavar="LIST", help='Several classes, as in "0-4,9,goldfish".', rich_help_panel=options.SEARCH),
     ] = None,
     sample: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Only N of these classes, drawn by the seed.")
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Only N of these classes, drawn by the seed.", rich_help_panel=options.SEARCH
+        ),
     ] = None,
     preset: Annotated[
         Literal["paper", "visible"] | None,
@@ -40,6 +62,7 @@ def command(
         typer.Option(
             help="The class unit before the softmax, after it, or the logarithm of that.",
             show_default="log-probability for progress, else logit",
+            rich_help_panel=options.SEARCH,
         ),
     ] = None,
     start: Annotated[
@@ -48,35 +71,46 @@ def command(
             metavar="START",
             help="mean-noise (standard deviation 1 of 255), uniform noise, mean, or an image file.",
             show_default="mean-noise",
+            rich_help_panel=options.SEARCH,
         ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=0, help="Most steps of an image.", show_default="200")] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=0, help="Most steps of an image.", show_default="200", rich_help_panel=options.SEARCH),
+    ] = None,
     all_steps: Annotated[
         bool | None,
         typer.Option(
             "--all-steps/--no-all-steps",
             help="Go on after 99.99 % until all steps are taken.",
             show_default="with regularisers",
+            rich_help_panel=options.SEARCH,
         ),
     ] = None,
     parametrisation: Annotated[
         Literal["pixel", "fourier"] | None,
-        typer.Option(help="Steps in pixels, or in a scaled spectrum and decorrelated colours.", show_default="pixel"),
+        typer.Option(
+            help="Steps in pixels, or in a scaled spectrum and decorrelated colours.",
+            show_default="pixel",
+            rich_help_panel=options.SEARCH,
+        ),
     ] = None,
     optimiser: Annotated[
         Literal["progress", "constant", "adam"] | None,
-        typer.Option(help="How a gradient becomes a step.", show_default="progress", rich_help_panel=_STEP),
+        typer.Option(help="How a gradient becomes a step.", show_default="progress", rich_help_panel=options.STEP),
     ] = None,
     lr: Annotated[
         float | None,
-        typer.Option(help="Learning rate of constant and adam.", show_default="1 for adam", rich_help_panel=_STEP),
+        typer.Option(
+            help="Learning rate of constant and adam.", show_default="1 for adam", rich_help_panel=options.STEP
+        ),
     ] = None,
     early_progress: Annotated[
         float | None,
         typer.Option(
             help="progress: most that the objective should grow in a step.",
             show_default="20, 10 or 0.03 for log-probability, logit or probability",
-            rich_help_panel=_STEP,
+            rich_help_panel=options.STEP,
         ),
     ] = None,
     late_progress: Annotated[
@@ -84,30 +118,35 @@ def command(
         typer.Option(
             help="progress: the same in multiples of 1 - confidence.",
             show_default="20, none or 0.1",
-            rich_help_panel=_STEP,
+            rich_help_panel=options.STEP,
         ),
     ] = None,
     max_lr: Annotated[
         float | None,
-        typer.Option(help="progress: largest learning rate.", show_default="1e9", rich_help_panel=_STEP),
+        typer.Option(help="progress: largest learning rate.", show_default="1e9", rich_help_panel=options.STEP),
     ] = None,
     l2_decay: Annotated[
         float | None,
-        typer.Option(help="L2 decay towards the mean image.", show_default="0", rich_help_panel=_REGULARISERS),
+        typer.Option(help="L2 decay towards the mean image.", show_default="0", rich_help_panel=options.REGULARISERS),
     ] = None,
     blur_radius: Annotated[
         float | None,
         typer.Option(
-            help="Standard deviation of a Gaussian blur, pixels.", show_default="0", rich_help_panel=_REGULARISERS
+            help="Standard deviation of a Gaussian blur, pixels.",
+            show_default="0",
+            rich_help_panel=options.REGULARISERS,
         ),
     ] = None,
     blur_every: Annotated[
-        int | None, typer.Option(help="Blur every so many steps.", show_default="1", rich_help_panel=_REGULARISERS)
+        int | None,
+        typer.Option(help="Blur every so many steps.", show_default="1", rich_help_panel=options.REGULARISERS),
     ] = None,
     small_norm: Annotated[
         float | None,
         typer.Option(
-            help="Percentage of pixels of smallest norm to reset.", show_default="0", rich_help_panel=_REGULARISERS
+            help="Percentage of pixels of smallest norm to reset.",
+            show_default="0",
+            rich_help_panel=options.REGULARISERS,
         ),
     ] = None,
     small_contribution: Annotated[
@@ -115,27 +154,34 @@ def command(
         typer.Option(
             help="Percentage of pixels of smallest contribution to reset.",
             show_default="0",
-            rich_help_panel=_REGULARISERS,
+            rich_help_panel=options.REGULARISERS,
         ),
     ] = None,
     total_variation: Annotated[
         float | None,
-        typer.Option(help="Step against total variation, of 255.", show_default="0", rich_help_panel=_REGULARISERS),
+        typer.Option(
+            help="Step against total variation, of 255.", show_default="0", rich_help_panel=options.REGULARISERS
+        ),
     ] = None,
     jitter: Annotated[
         int | None,
-        typer.Option(help="Random shift of each look, pixels.", show_default="0", rich_help_panel=_REGULARISERS),
+        typer.Option(help="Random shift of each look, pixels.", show_default="0", rich_help_panel=options.REGULARISERS),
     ] = None,
     seed: options.Seed = 0,
     batch: Annotated[
         int | None,
-        typer.Option(min=1, help="Images that climb at the same time.", show_default="what suits the device"),
+        typer.Option(
+            min=1,
+            help="Images that climb at the same time.",
+            show_default="what suits the device",
+            rich_help_panel=options.SEARCH,
+        ),
     ] = None,
     crops: options.CropsUnlessSet = None,
     device: options.Device = "auto",
     backend: options.BackendUnlessSet = None,
     precision: options.PrecisionUnlessSet = None,
-    out: options.RunOut = None,
+    out: options.Out = None,
     live: options.Live = False,
     port: options.Port = None,
     tensorboard: options.TensorBoard = False,
@@ -205,7 +251,9 @@ def finish(result: Any, *, json: bool, quiet: bool) -> int:
     summary = result.summary()
     if json:
         print_json(summary)
-    elif not quiet:
+    elif quiet:
+        print_folder(result.folder.path)
+    else:
         rows = {
             "images": f"{summary['finished']} of {summary['classes']} finished",
             "passes": f"{summary['evaluations']:,} forward and backward in {summary['seconds']:,.1f} s",
@@ -220,4 +268,6 @@ def finish(result: Any, *, json: bool, quiet: bool) -> int:
         title = f"{summary['model']} fooled by gradient ascent ({summary['objective']}, {summary['optimiser']}"
         print_table(rows, title=f"{title}, seed {summary['seed']})")
         print_places(result.folder.path)
+    if not (result.done or quiet):
+        print_how_to_resume(result.folder.path)
     return 0 if result.done else 130

@@ -8,17 +8,32 @@ from rich.table import Table
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import STOPPING, graceful_interrupt
-from neatfool.cli.output import print_error, print_json, print_places, print_table, show_progress, stdout
+from neatfool.cli.output import (
+    print_error,
+    print_folder,
+    print_how_to_resume,
+    print_json,
+    print_places,
+    print_table,
+    show_progress,
+    stdout,
+)
 from neatfool.shared.text import percent
 
 _PAGES = {"page": "audit.html", "numbers": "audit.json", "badge": "badge.svg", "pictures": "images"}
 _EXIT_FAILED = 1
 
+EPILOG = """Examples:
+  neatfool audit --model ./mine.py:make --data photographs/
+  neatfool audit -m resnet50 --fail-over 40 --junit audit.xml
+  neatfool audit --compare runs/audit-one runs/audit-two
+"""
+
 
 def command(
     audits: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[AUDIT]...", help="Folders of audits, for --compare.", show_default=False),
+        typer.Argument(metavar="AUDIT", help="Folders of audits, for --compare.", show_default=False),
     ] = None,
     model: options.Model = "lenet-mnist",
     weights: options.Weights = None,
@@ -32,9 +47,14 @@ def command(
         ),
     ] = None,
     budget: Annotated[
-        int, typer.Option(min=10, help="Passes through the network of each attack, for each class.")
+        int,
+        typer.Option(
+            min=10, help="Passes through the network of each attack, for each class.", rich_help_panel=options.SEARCH
+        ),
     ] = 500,
-    seeds: Annotated[int, typer.Option(min=1, help="How often each attack is done.")] = 3,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="How often each attack is done.", rich_help_panel=options.SEARCH)
+    ] = 3,
     device: options.Device = "auto",
     backend: options.BackendUnlessSet = None,
     precision: options.PrecisionUnlessSet = None,
@@ -46,21 +66,40 @@ def command(
             metavar="SCORE",
             help="Exit with status 1 if the fooling score is higher.",
             show_default="never",
+            rich_help_panel=options.OUTPUT,
         ),
     ] = None,
     junit: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the result as JUnit XML too.", show_default="none")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the result as JUnit XML too.",
+            show_default="none",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder to write.", show_default="a new one below runs/")
-    ] = None,
-    compare: Annotated[bool, typer.Option("--compare", help="Make a leaderboard of the audits given.")] = False,
+    out: options.Out = None,
+    compare: Annotated[
+        bool,
+        typer.Option("--compare", help="Make a leaderboard of the audits given.", rich_help_panel=options.COMPARING),
+    ] = False,
     before: Annotated[
-        Path | None, typer.Option(metavar="AUDIT", help="Audit before retraining, for --after.", show_default="none")
+        Path | None,
+        typer.Option(
+            metavar="AUDIT",
+            help="Audit before retraining, for --after.",
+            show_default="none",
+            rich_help_panel=options.COMPARING,
+        ),
     ] = None,
     after: Annotated[
         Path | None,
-        typer.Option(metavar="AUDIT", help="Audit after it: what was gained and lost.", show_default="none"),
+        typer.Option(
+            metavar="AUDIT",
+            help="Audit after it: what was gained and lost.",
+            show_default="none",
+            rich_help_panel=options.COMPARING,
+        ),
     ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -104,8 +143,10 @@ def finish(result: Any, *, json: bool, quiet: bool, fail_over: float | None = No
     if not result.complete:
         if json:
             print_json(summary)
-        elif not quiet:
-            stdout.print(f"Interrupted; neatfool resume {result.folder.path} goes on.", soft_wrap=True)
+        elif quiet:
+            print_folder(result.folder.path)
+        else:
+            print_how_to_resume(result.folder.path)
         return 130
     result.write()
     if junit is not None:
@@ -114,7 +155,9 @@ def finish(result: Any, *, json: bool, quiet: bool, fail_over: float | None = No
         write_junit(result, junit, fail_over=fail_over)
     if json:
         print_json(summary)
-    elif not quiet:
+    elif quiet:
+        print_folder(result.folder.path)
+    else:
         _print(summary)
         print_places(result.folder.path, _PAGES)
     if fail_over is not None and summary["score"] > fail_over:
@@ -151,16 +194,19 @@ def _print(summary: dict[str, Any]) -> None:
 
 def _compare(audits: list[Path], *, out: Path | None, json: bool, quiet: bool) -> int:
     from neatfool.experiments.audit import compare_audits
+    from neatfool.runs import default_path
 
     if len(audits) < 2:
         raise typer.BadParameter("--compare takes two audits or more: neatfool audit --compare AUDIT AUDIT ...")
     comparison = compare_audits(audits)
-    place = out or Path("comparison")
+    place = out or default_path("audits", "comparison")
     comparison.write(place)
     summary = comparison.summary()
     if json:
         print_json({**summary, "out": str(place)})
-    elif not quiet:
+    elif quiet:
+        print_folder(place)
+    else:
         table = Table(title="Fooling scores", title_justify="left", title_style="bold")
         for column in ("classifier", "score", "95 % interval", "accuracy"):
             table.add_column(column, justify="left" if column == "classifier" else "right", overflow="fold")
@@ -175,14 +221,17 @@ def _compare(audits: list[Path], *, out: Path | None, json: bool, quiet: bool) -
 
 def _before_and_after(before: Path, after: Path, *, out: Path | None, json: bool, quiet: bool) -> int:
     from neatfool.experiments.audit import before_and_after
+    from neatfool.runs import default_path
 
     difference = before_and_after(before, after)
-    place = out or Path("before-after")
+    place = out or default_path("audits", "before-after")
     difference.write(place)
     summary = difference.summary()
     if json:
         print_json({**summary, "out": str(place)})
-    elif not quiet:
+    elif quiet:
+        print_folder(place)
+    else:
         print_table(difference.rows(), title="What retraining gained and cost")
         print_places(place, {"page": "compare.html", "numbers": "compare.json"})
     return 0

@@ -6,7 +6,13 @@ from typing import Annotated
 import typer
 
 from neatfool.cli import options
-from neatfool.cli.output import print_json, print_table
+from neatfool.cli.output import print_json, print_table, show_progress
+from neatfool.shared.text import percent
+
+EPILOG = """Examples:
+  neatfool check --data mnist/
+  neatfool check --model ./mine.py:make --data photographs/val --json
+"""
 
 
 def command(
@@ -25,10 +31,11 @@ def command(
     from neatfool.models import load_classifier
     from neatfool.training import accuracy
 
-    classifier = load_classifier(model, weights=weights, labels=labels, device=device)
-    result = accuracy(classifier, open_dataset(data, classifier))
+    with show_progress(quiet=quiet) as progress:
+        classifier = load_classifier(model, weights=weights, labels=labels, device=device)
+        result = accuracy(classifier, open_dataset(data, classifier), progress=progress)
     if json:
         print_json({"model": model, "images": result.images, "top1": result.top1, "top5": result.top5})
     elif not quiet:
-        rows = {"images": f"{result.images:,}", "top 1": f"{result.top1:.2%}", "top 5": f"{result.top5:.2%}"}
+        rows = {"images": f"{result.images:,}", "top 1": percent(result.top1), "top 5": percent(result.top5)}
         print_table(rows, title=f"{model} on {data}")

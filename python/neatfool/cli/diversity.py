@@ -1,5 +1,6 @@
 """`neatfool diversity`."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,15 +9,18 @@ from rich.table import Table
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import STOPPING, graceful_interrupt
-from neatfool.cli.output import print_json, show_progress, stdout
+from neatfool.cli.output import print_folder, print_json, print_places, show_progress, stdout
+
+EPILOG = """Examples:
+  neatfool diversity runs/seed-0 runs/seed-1 runs/seed-2
+  neatfool diversity runs/a runs/b --hierarchy wordnet.is_a.txt --data photographs/
+"""
 
 
 def command(
     runs: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="RUN RUN...", help="Runs of different seeds against one classifier.", show_default=False
-        ),
+        typer.Argument(metavar="RUN", help="Runs of different seeds against one classifier.", show_default=False),
     ],
     hierarchy: Annotated[
         Path | None,
@@ -31,16 +35,15 @@ def command(
         ),
     ] = None,
     map: Annotated[
-        bool, typer.Option(help="Draw the map of all elites (needs scikit-learn: pip install 'neatfool\\[map]').")
-    ] = True,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the permutation tests and the map.")] = 0,
-    device: options.Device = "auto",
-    out: Annotated[
-        Path | None,
+        bool | None,
         typer.Option(
-            metavar="DIR", help="Folder for diversity.json, .html, .png and map.png.", show_default="write none"
+            help="Draw the map of all elites (pip install 'neatfool\\[map]').",
+            show_default="where scikit-learn is installed",
         ),
     ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the permutation tests and the map.")] = 0,
+    device: options.Device = "auto",
+    out: options.Out = None,
     trust: options.Trust = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -53,29 +56,31 @@ def command(
         load_common_classifier,
         require_map,
     )
-    from neatfool.runs import RunFolder
+    from neatfool.runs import RunFolder, default_path
 
-    if out and map:
+    if map:
         require_map()
+    elite_map = find_spec("sklearn") is not None if map is None else map
     folders = [RunFolder.open(run, trust=trust) for run in runs]
-    classifier = load_common_classifier(folders, device=device)
-    related = None
-    if hierarchy:
-        identifiers = class_identifiers(data, classifier) if data else classifier.class_names
-        related = hierarchy_similarity(hierarchy, identifiers)
-    elif data:
+    if data and not hierarchy:
         raise typer.BadParameter("--data only names the classes in --hierarchy; give both or leave it out.")
-    with graceful_interrupt(STOPPING) as interrupted, show_progress(quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress, graceful_interrupt(STOPPING) as interrupted:
+        classifier = load_common_classifier(folders, device=device)
+        related = None
+        if hierarchy:
+            identifiers = class_identifiers(data, classifier) if data else classifier.class_names
+            related = hierarchy_similarity(hierarchy, identifiers)
         result = diversity(folders, judge=classifier, hierarchy=related, seed=seed, progress=progress, stop=interrupted)
-    if out:
-        result.write(out, elite_map=map, seed=seed)
+    folder = out or default_path(classifier.name, "diversity")
+    result.write(folder, elite_map=elite_map, seed=seed)
     summary = result.summary()
     if json:
-        print_json({**summary, "out": str(out) if out else None})
-    elif not quiet:
+        print_json({**summary, "out": str(folder)})
+    elif quiet:
+        print_folder(folder)
+    else:
         _print(summary)
-        if out:
-            stdout.print(f"figures {out / 'diversity.html'}", soft_wrap=True)
+        print_places(folder, {"page": "diversity.html", "figure": "diversity.png", "numbers": "diversity.json"})
 
 
 def _print(summary: dict[str, Any]) -> None:

@@ -7,10 +7,25 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import print_json, print_places, print_table, show_progress, stderr, verdict
+from neatfool.cli.output import (
+    print_folder,
+    print_how_to_resume,
+    print_json,
+    print_places,
+    print_table,
+    show_progress,
+    stderr,
+    verdict,
+)
 from neatfool.cli.watching import watched
 from neatfool.cli.workers import PerWorkerCpus, PerWorkerGpus, Workers, hired
 from neatfool.shared.text import percent
+
+EPILOG = """Examples:
+  neatfool evolve
+  neatfool evolve --model squeezenet1_0 --classes 0-99 --live
+  neatfool evolve --model ./mine.py:make --generations 1000 --out runs/mine
+"""
 
 
 def command(
@@ -20,7 +35,10 @@ def command(
     encoding: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="What an image is made of: cppn, direct, or one of yours.", show_default="cppn"
+            metavar="NAME",
+            help="What an image is made of: cppn, direct, or one of yours.",
+            show_default="cppn",
+            rich_help_panel=options.SEARCH,
         ),
     ] = None,
     strategy: Annotated[
@@ -29,6 +47,7 @@ def command(
             metavar="NAME",
             help="How images are found: pattern-elites, map-elites (the paper's), neat, or one of yours.",
             show_default="pattern-elites",
+            rich_help_panel=options.SEARCH,
         ),
     ] = None,
     preset: Annotated[
@@ -36,34 +55,51 @@ def command(
         typer.Option(help="The paper's own settings; other options override them."),
     ] = None,
     generations: Annotated[
-        int | None, typer.Option(min=0, help="Generations after the random start.", show_default="200")
+        int | None,
+        typer.Option(
+            min=0, help="Generations after the random start.", show_default="200", rich_help_panel=options.SEARCH
+        ),
     ] = None,
     batch: options.Batch = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same run.", show_default="0")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="The same seed gives the same run.", show_default="0", rich_help_panel=options.SEARCH),
+    ] = None,
     classes: Annotated[
         str | None,
-        typer.Option(metavar="LIST", help='Classes to evolve for, as in "0-4,9,goldfish".', show_default="all"),
+        typer.Option(
+            metavar="LIST",
+            help='Classes to evolve for, as in "0-4,9,goldfish".',
+            show_default="all",
+            rich_help_panel=options.SEARCH,
+        ),
     ] = None,
     crops: options.CropsUnlessSet = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:INDEX.", show_default="auto")] = None,
+    device: options.DeviceUnlessSet = None,
     backend: options.BackendUnlessSet = None,
     precision: options.PrecisionUnlessSet = None,
     workers: Workers = None,
     per_worker_gpus: PerWorkerGpus = None,
     per_worker_cpus: PerWorkerCpus = None,
-    out: options.RunOut = None,
+    out: options.Out = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A TOML file of settings, such as the config.toml of a run.")
     ] = None,
     allow_noise: Annotated[
         bool,
-        typer.Option("--allow-noise", help="Take a model that answers differently each time; judge new elites twice."),
+        typer.Option(
+            "--allow-noise",
+            help="Take a model that answers differently each time; judge new elites twice.",
+            rich_help_panel=options.SEARCH,
+        ),
     ] = False,
     trust: Annotated[
         bool,
         typer.Option("--trust", help="Import the module:factory that --config names as its model, whoever wrote it."),
     ] = False,
-    profile: Annotated[bool, typer.Option("--profile", help="Also say where the time went.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Also say where the time went.", rich_help_panel=options.OUTPUT)
+    ] = False,
     live: options.Live = False,
     port: options.Port = None,
     tensorboard: options.TensorBoard = False,
@@ -112,7 +148,9 @@ def finish(run: Any, *, json: bool, quiet: bool) -> int:
     summary = run.summary()
     if json:
         print_json(summary)
-    elif not quiet:
+    elif quiet:
+        print_folder(run.folder.path)
+    else:
         print_table(
             {
                 "generations": f"{summary['generations']:,}",
@@ -125,6 +163,8 @@ def finish(run: Any, *, json: bool, quiet: bool) -> int:
             title=f"{summary['model']} fooled by {summary['encoding']} ({summary['strategy']}, seed {summary['seed']})",
         )
         print_places(run.folder.path)
+    if not (run.done or quiet):
+        print_how_to_resume(run.folder.path)
     return 0 if run.done else 130
 
 

@@ -7,19 +7,27 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import print_json, print_table, show_progress, stdout
+from neatfool.cli.output import print_folder, print_json, print_places, print_table, show_progress, stdout
 from neatfool.shared.text import percent
+
+EPILOG = """Examples:
+  neatfool export runs/mine --as imagefolder
+  neatfool export runs/one runs/two --as npz --label fooling --out fooling/
+"""
 
 
 def command(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Run folders of evolve, ascend or retrain.", show_default=False),
+        typer.Argument(metavar="RUN", help="Run folders of evolve, ascend or retrain.", show_default=False),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write, new or empty.", show_default=False)],
     form: Annotated[
         Literal["imagefolder", "npz", "hf"],
-        typer.Option("--as", help="For torchvision's ImageFolder, for numpy, or for datasets of Hugging Face."),
+        typer.Option(
+            "--as",
+            help="For torchvision's ImageFolder, for numpy, or for datasets of Hugging Face.",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = "imagefolder",
     label: Annotated[
         Literal["class", "fooling"],
@@ -29,17 +37,20 @@ def command(
         float, typer.Option(help="Share of the images for validation. Relatives and near-copies stay together.")
     ] = 0.2,
     min_confidence: Annotated[float, typer.Option(help="Leave out images of which the model is less confident.")] = 0.5,
-    seed: options.Seed = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split; the same seed gives the same one.")] = 0,
+    out: options.Out = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Write the fooling images of runs as a data set to train with, with a data card."""
     from neatfool.experiments.export import export
+    from neatfool.runs import default_path
 
+    folder = out or default_path("fooling-images", form)
     with graceful_interrupt("Stopping; nothing is kept.") as interrupted, show_progress(quiet=quiet) as progress:
         result = export(
             runs,
-            out,
+            folder,
             form=form,
             label=label,
             validation=validation,
@@ -51,8 +62,11 @@ def command(
     summary = result.summary()
     if json:
         print_json(summary)
-    elif not quiet:
+    elif quiet:
+        print_folder(folder)
+    else:
         _print(summary)
+        print_places(folder, {"data set": "", "described in": "README.md"})
 
 
 def _print(summary: dict[str, Any]) -> None:
@@ -68,4 +82,3 @@ def _print(summary: dict[str, Any]) -> None:
     )
     for note in summary["notes"]:
         stdout.print(note, soft_wrap=True)
-    stdout.print(f"data set {summary['out']}, described in README.md", soft_wrap=True)

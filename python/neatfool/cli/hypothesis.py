@@ -7,8 +7,13 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import graceful_interrupt
-from neatfool.cli.output import print_json, print_places, print_table, show_progress
+from neatfool.cli.output import print_folder, print_how_to_resume, print_json, print_places, print_table, show_progress
 from neatfool.shared.text import percent
+
+EPILOG = """Examples:
+  neatfool hypothesis --data mnist/
+  neatfool hypothesis --data mnist/ --run runs/mine --temperature 100
+"""
 
 
 def command(
@@ -22,28 +27,41 @@ def command(
     weights: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="Weights of density-mnist, from neatfool train.", show_default="those in the package"
+            metavar="FILE",
+            help="Weights of density-mnist, from neatfool train.",
+            show_default="those in the package",
+            rich_help_panel=options.CLASSIFIER,
         ),
     ] = None,
-    generations: Annotated[int, typer.Option(min=0, help="Generations of each of the six attacks.")] = 100,
-    batch: Annotated[int, typer.Option(min=1, help="Children of each generation.")] = 200,
+    generations: Annotated[
+        int, typer.Option(min=0, help="Generations of each of the six attacks.", rich_help_panel=options.SEARCH)
+    ] = 100,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Children of each generation.", rich_help_panel=options.SEARCH)
+    ] = 200,
     seed: options.Seed = 0,
     temperature: Annotated[
-        float, typer.Option(help="Divides log p(x, y) as the attacks see it; 100 gives them something to climb.")
+        float,
+        typer.Option(
+            help="Divides log p(x, y) as the attacks see it; 100 gives them something to climb.",
+            rich_help_panel=options.SEARCH,
+        ),
     ] = 1.0,
     device: options.Device = "auto",
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write, or to go on with.")] = Path("hypothesis"),
+    out: options.Out = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
     """Does a generative classifier reject evolved images, and does evolution get around that?"""
     from neatfool.experiments.hypothesis import hypothesis
+    from neatfool.runs import default_path
 
+    folder = out or default_path("density-mnist", "hypothesis")
     with graceful_interrupt() as interrupted, show_progress(quiet=quiet) as progress:
         result = hypothesis(
             runs or [],
             data=data,
-            out=out,
+            out=folder,
             weights=weights,
             generations=generations,
             batch=batch,
@@ -62,7 +80,9 @@ def finish(result: Any, *, json: bool, quiet: bool) -> int:
     summary = result.summary()
     if json:
         print_json(summary)
-    elif not quiet:
+    elif quiet:
+        print_folder(result.folder.path)
+    else:
         rows = {
             "accuracy on the test set": percent(result.accuracy),
             "bits per dimension": f"{summary['bits_per_dimension']:.3f}",
@@ -78,4 +98,6 @@ def finish(result: Any, *, json: bool, quiet: bool) -> int:
             )
         print_table(rows, title="density-mnist, rejection at 1 % of real digits")
         print_places(result.folder.path, {"figure": "hypothesis.png", "page": "hypothesis.html"})
+    if not (result.complete or quiet):
+        print_how_to_resume(result.folder.path)
     return 0 if result.complete else 130

@@ -10,6 +10,11 @@ from neatfool.cli import options
 from neatfool.cli.output import print_json, print_table, stdout
 from neatfool.shared.text import percent
 
+EPILOG = """Examples:
+  neatfool inspect runs/mine
+  neatfool inspect runs/mine --class goldfish --json
+"""
+
 
 def command(
     run: options.RunPath,
@@ -41,18 +46,22 @@ def command(
 
 def _print_overview(overview: dict[str, Any]) -> None:
     table = Table(title=f"{overview['run']}: {overview['model']}, generation {overview['generation']}")
-    for column in ("class", "name", "confidence", "found in generation"):
-        table.add_column(column, justify="left" if column == "name" else "right")
+    for column in ("class", "name", "confidence", "judged to be", "found in generation"):
+        table.add_column(column, justify="left" if column in ("name", "judged to be") else "right")
     for elite in overview["elites"]:
-        table.add_row(str(elite["class"]), elite["class_name"], percent(elite["confidence"]), str(elite["generation"]))
+        judged = elite["judged"][0]["class_name"] if elite["judged"] else ""
+        confidence, generation = percent(elite["confidence"]), str(elite["generation"])
+        table.add_row(str(elite["class"]), elite["class_name"], confidence, judged, generation)
     stdout.print(table)
 
 
 def _print_elite(elite: dict[str, Any]) -> None:
     lineage = elite["lineage"]
+    judged = ", ".join(f"{one['class_name']} {percent(one['confidence'])}" for one in elite["judged"])
     print_table(
         {
             "confidence": percent(elite["confidence"]),
+            **({"judged to be": judged} if judged else {}),
             "found in generation": str(elite["generation"]),
             "id": str(elite["id"]),
             "line of descent": f"{len(lineage)} individuals back to generation 0",

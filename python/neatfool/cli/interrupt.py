@@ -32,7 +32,7 @@ def graceful_interrupt(message: str = FINISHING) -> Iterator[Callable[[], bool]]
         pressed = True
         for one in signals:
             signal.signal(one, signal.default_int_handler)
-        stderr.print(message)
+        stderr.print(message, soft_wrap=True)
 
     before = {one: signal.signal(one, handle) for one in signals}
     try:

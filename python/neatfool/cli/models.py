@@ -14,6 +14,11 @@ KINDS = {
 }
 """Names that one can write but not list."""
 
+EPILOG = """Examples:
+  neatfool models
+  neatfool models --json
+"""
+
 
 def command(json: options.Json = False, quiet: options.Quiet = False) -> None:
     """List the classifiers that can be fooled by name."""

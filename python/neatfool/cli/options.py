@@ -7,8 +7,29 @@ import typer
 
 from neatfool.cli.completion import model_names
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")]
+# The groups of options in help texts. What a command is about, and --help, is in none.
+CLASSIFIER = "Classifier"
+SEARCH = "Search"
+STEP = "Step"
+REGULARISERS = "Regularisers"
+TRAINING = "Training"
+OUTPUT = "Output"
+WATCHING = "Watching"
+COMPARING = "Comparing"
+WORKERS = "Workers"
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as one JSON object on stdout.", rich_help_panel=OUTPUT)
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="No progress and no table; of the results only the folder, where one is made.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
 Trust = Annotated[
     bool,
@@ -17,8 +38,9 @@ Trust = Annotated[
         help="Load what the run names as its model even if that can run code, whoever made the run.",
     ),
 ]
-RunOut = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Run folder to write.", show_default="a new one below runs/")
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder to write.", show_default="a new one below runs/", rich_help_panel=OUTPUT),
 ]
 MnistData = Annotated[Path, typer.Option(metavar="DIR", help="The MNIST files.", show_default=False)]
 _model = typer.Option(
@@ -29,6 +51,7 @@ _model = typer.Option(
     "function of yours (package.module:factory or ./file.py:factory(scale=2.0)), or a file: .onnx, .xml, .pt2, .ts, "
     ".torchscript.",
     autocompletion=model_names,
+    rich_help_panel=CLASSIFIER,
 )
 Model = Annotated[str, _model]
 ModelUnlessSet = Annotated[str | None, _model]
@@ -38,6 +61,7 @@ Weights = Annotated[
         metavar="FILE",
         help="A .safetensors file, a .pth state dict or checkpoint, or none for an untrained network.",
         show_default="the model's own",
+        rich_help_panel=CLASSIFIER,
     ),
 ]
 Labels = Annotated[
@@ -46,30 +70,60 @@ Labels = Annotated[
         metavar="FILE",
         help="The classes' names, one a line: what clip: is to tell apart, or other names for a model's classes.",
         show_default="the model's own",
+        rich_help_panel=CLASSIFIER,
     ),
 ]
-_backend = typer.Option(help="Who runs the network: torch is there always.", show_default="torch")
-_precision = typer.Option(help="What the network calculates in.", show_default="float32")
+_backend = typer.Option(
+    help="Who runs the network: torch is there always.", show_default="torch", rich_help_panel=CLASSIFIER
+)
+_precision = typer.Option(help="What the network calculates in.", show_default="float32", rich_help_panel=CLASSIFIER)
 BackendUnlessSet = Annotated[Literal["torch", "compile", "openvino"] | None, _backend]
 PrecisionUnlessSet = Annotated[Literal["float32", "bfloat16", "float16"] | None, _precision]
 CropsUnlessSet = Annotated[
-    int | None, typer.Option(help="1, or 10 for the mean over ten crops of a larger image.", show_default="1")
+    int | None,
+    typer.Option(
+        help="1, or 10 for the mean over ten crops of a larger image.", show_default="1", rich_help_panel=CLASSIFIER
+    ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:INDEX.")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
+_device = "auto, cpu, cuda or cuda:INDEX."
+Device = Annotated[str, typer.Option(help=_device, rich_help_panel=CLASSIFIER)]
+DeviceUnlessSet = Annotated[str | None, typer.Option(help=_device, show_default="auto", rich_help_panel=CLASSIFIER)]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.", rich_help_panel=SEARCH)]
 Batch = Annotated[
     int | None,
-    typer.Option(min=1, help="Children of each generation.", show_default="200, or 400 for over 100 classes"),
+    typer.Option(
+        min=1,
+        help="Children of each generation.",
+        show_default="200, or 400 for over 100 classes",
+        rich_help_panel=SEARCH,
+    ),
 ]
 Live = Annotated[
-    bool, typer.Option("--live", help="Serve a page that shows the run while it goes on, to this machine alone.")
+    bool,
+    typer.Option(
+        "--live",
+        help="Serve a page that shows the run while it goes on, to this machine alone.",
+        rich_help_panel=WATCHING,
+    ),
 ]
 Port = Annotated[
     int | None,
-    typer.Option(min=1, max=65535, metavar="N", help="Of the page of --live.", show_default="one that is free"),
+    typer.Option(
+        min=1,
+        max=65535,
+        metavar="N",
+        help="Of the page of --live.",
+        show_default="one that is free",
+        rich_help_panel=WATCHING,
+    ),
 ]
 TensorBoard = Annotated[
-    bool, typer.Option("--tensorboard", help="Also write files for TensorBoard, into RUN/tensorboard.")
+    bool,
+    typer.Option(
+        "--tensorboard",
+        help="Also write files for TensorBoard, into RUN/tensorboard.",
+        rich_help_panel=WATCHING,
+    ),
 ]
 ClassName = Annotated[str, typer.Option("--class", "-c", metavar="C", help="An index or (part of) a class name.")]
 

@@ -8,17 +8,19 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 from neatfool.shared.files import to_json
-from neatfool.shared.progress import OnProgress, Progress, silent
-from neatfool.shared.text import percent, printable
+from neatfool.shared.progress import OnProgress, Progress, listening, silent
+from neatfool.shared.text import duration, percent, printable
 
 if TYPE_CHECKING:
     from neatfool.runs import Tally
@@ -142,7 +144,22 @@ RUN_PAGES = {"pictures": "images", "all at once": "gallery.png", "report": "repo
 def print_places(folder: Path, places: Mapping[str, str] = RUN_PAGES) -> None:
     """Says where the results in a folder are: what they are, and their paths in it."""
     for what, where in places.items():
-        stdout.print(f"{what:<12} {folder / where}", soft_wrap=True)
+        stdout.print(f"{what:<12}", _linked(folder / where), soft_wrap=True)
+
+
+def print_folder(folder: Path) -> None:
+    """Prints the path of a folder and nothing else, as --quiet does."""
+    stdout.print(_linked(folder), soft_wrap=True)
+
+
+def print_how_to_resume(folder: Path) -> None:
+    """Says on stderr how what was interrupted goes on."""
+    stderr.print(f"Continue with neatfool resume {quote(str(folder))}", soft_wrap=True)
+
+
+def _linked(path: Path) -> Text:
+    """A path that is a link where the terminal knows links."""
+    return Text(printable(str(path)), style=Style(link=path.absolute().as_uri()))
 
 
 class _Plain:
@@ -154,28 +171,39 @@ class _Plain:
 
     def __call__(self, now: Progress) -> None:
         left = self._pace(now)
+        if now.note:
+            stderr.print(now.note, soft_wrap=True)
         if now.done != now.total and time.monotonic() - self._last < _PLAIN_SECONDS:
             return
         self._last = time.monotonic()
-        total = "" if now.total is None else f" of {now.total:,}"
-        place = f"{now.done:,}{total} {now.unit}"
-        rest = f"  {left:,.0f} s left" if left else ""
-        stderr.print(f"{now.task}: {place}{_facts(now.metrics)}{rest}", soft_wrap=True)
+        whole = "" if now.share is None else f"  {int(100 * now.share)} % of all"
+        rest = f"  {duration(left)} left" if left else ""
+        stderr.print(f"{now.task}: {_count(now)}{_facts(now.metrics)}{whole}{rest}", soft_wrap=True)
 
 
 class _Pace:
-    """Estimates the seconds left from the pace since the first event of the same total."""
+    """Estimates the seconds left from the pace since the first event of the same kind."""
 
     def __init__(self) -> None:
-        self._first: tuple[str, int, float] | None = None
+        self._kind = ""
+        self._first = (0.0, 0.0)
 
     def __call__(self, now: Progress) -> float | None:
-        if self._first is None or self._first[0] != now.unit or now.done < self._first[1]:
-            self._first = (now.unit, now.done, time.monotonic())
-        done = now.done - self._first[1]
-        if not done or now.total is None:
+        done, kind = now.fraction, now.unit if now.share is None else "share"
+        if done is None:
             return None
-        return (time.monotonic() - self._first[2]) / done * (now.total - now.done)
+        if kind != self._kind or done < self._first[0]:
+            self._kind, self._first = kind, (done, time.monotonic())
+        before, begun = self._first
+        return (time.monotonic() - begun) / (done - before) * (1 - done) if done > before else None
+
+
+class _TimeLeft(ProgressColumn):
+    """The time left, which goes on between two events."""
+
+    def render(self, task: Task) -> Text:
+        end = task.fields["end"]
+        return Text("" if end is None else f"{duration(max(0.0, end - time.monotonic()))} left")
 
 
 @contextmanager
@@ -189,32 +217,45 @@ def show_progress(*, quiet: bool) -> Iterator[OnProgress]:
         What to call with each event.
     """
     if quiet:
-        yield silent
+        with listening(silent):
+            yield silent
     elif stderr.is_terminal:
         columns = (
             TextColumn("{task.description}", markup=False),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[unit]}"),
+            TextColumn("{task.fields[count]}", markup=False),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[facts]}", markup=False),
-            TimeRemainingColumn(),
+            _TimeLeft(),
         )
         with Bar(*columns, console=stderr, transient=True) as bar:
-            task = bar.add_task("", total=None, unit="", facts="")
+            task = bar.add_task("", total=None, count="", facts="", end=None)
+            pace = _Pace()
 
             def update(now: Progress) -> None:
+                left, done = pace(now), now.fraction
+                if now.note:
+                    stderr.print(now.note, soft_wrap=True)
                 bar.update(
                     task,
                     description=now.task,
-                    completed=now.done,
-                    total=now.total,
-                    unit=now.unit,
+                    completed=done or 0,
+                    total=None if done is None else 1,
+                    count=_count(now),
                     facts=_facts(now.metrics).strip(),
+                    end=None if left is None else time.monotonic() + left,
                 )
 
-            yield update
+            with listening(update):
+                yield update
     else:
-        yield _Plain()
+        plain = _Plain()
+        with listening(plain):
+            yield plain
+
+
+def _count(now: Progress) -> str:
+    total = "" if now.total is None else f" of {now.total:,}"
+    return f"{now.done:,}{total} {now.unit}"
 
 
 def _facts(metrics: Mapping[str, Any]) -> str:

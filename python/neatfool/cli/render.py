@@ -10,6 +10,11 @@ from neatfool.cli.output import print_json, stdout
 
 _FORMATS = {".png": "PNG", ".webp": "WEBP", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
+EPILOG = """Examples:
+  neatfool render runs/mine -c 3 --size 1024 --out three.png
+  neatfool render runs/mine -c goldfish --out goldfish.webp
+"""
+
 
 def command(
     run: options.RunPath,

@@ -7,8 +7,13 @@ import typer
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import STOPPING, graceful_interrupt
-from neatfool.cli.output import print_json, print_places, print_table, show_progress
+from neatfool.cli.output import print_folder, print_json, print_places, print_table, show_progress
 from neatfool.shared.text import percent
+
+EPILOG = """Examples:
+  neatfool repeat runs/mine
+  neatfool repeat runs/mine --classes 0-9,goldfish --min-copies 4
+"""
 
 
 def command(
@@ -18,26 +23,26 @@ def command(
         typer.Option(metavar="LIST", help='Classes to look at, as in "0-4,9,goldfish".', show_default="all of the run"),
     ] = None,
     min_copies: Annotated[int, typer.Option(min=2, help="Fewer copies are no repetition.")] = 3,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder to write.", show_default="repetition in the run folder")
-    ] = None,
+    out: options.Out = None,
     trust: options.Trust = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
     """Remove repeated motifs from a run's images copy by copy: does every copy make the classifier surer?"""
     from neatfool.experiments.repetition import repeat
-    from neatfool.runs import RunFolder
+    from neatfool.runs import RunFolder, default_path
 
     folder = RunFolder.open(run, trust=trust)
     with graceful_interrupt(STOPPING) as interrupted, show_progress(quiet=quiet) as progress:
         result = repeat(folder, classes=classes, min_copies=min_copies, progress=progress, stop=interrupted)
-    where = out or run / "repetition"
+    where = out or default_path(folder.manifest.model, "repeat")
     result.write(where)
     summary = {**result.summary(), "out": str(where)}
     if json:
         print_json(summary)
-    elif not quiet:
+    elif quiet:
+        print_folder(where)
+    else:
         _print(summary, where)
     return 0 if result.complete else 130
 

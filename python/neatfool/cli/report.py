@@ -6,16 +6,24 @@ from typing import Annotated, Literal
 import typer
 
 from neatfool.cli import options
-from neatfool.cli.output import print_json, stdout
+from neatfool.cli.output import print_folder, print_json, print_places
+
+EPILOG = """Examples:
+  neatfool report runs/mine
+  neatfool report runs/seed-0 runs/seed-1 --data photographs/ --out comparison/
+"""
 
 
 def command(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="One run folder or several.", show_default=False)
-    ],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="One run folder or several.", show_default=False)],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder for the report.", show_default="the run; the current one for several"),
+        typer.Option(
+            metavar="DIR",
+            help="Folder to write.",
+            show_default="the run; a new one below runs/ for several",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
     form: Annotated[
         Literal["file", "folder"],
@@ -42,11 +50,11 @@ def command(
 ) -> None:
     """Write a self-contained report.html and a gallery.png of one run, or a report that compares several."""
     from neatfool.report import write_gallery, write_report
-    from neatfool.runs import RunFolder
+    from neatfool.runs import RunFolder, default_path
     from neatfool.shared.files import make_folder
 
     folders = [RunFolder.open(run) for run in runs]
-    target = out or (folders[0].path if len(folders) == 1 else Path())
+    target = out or (folders[0].path if len(folders) == 1 else default_path("runs", "report"))
     make_folder(target)
     page = target / "report.html"
     write_report(folders, page, data=data, hierarchy=hierarchy, apart=form == "folder")
@@ -54,5 +62,7 @@ def command(
         write_gallery(folders[0], target / "gallery.png")
     if json:
         print_json({"runs": [str(run) for run in runs], "report": str(page)})
-    elif not quiet:
-        stdout.print(f"report {page}", soft_wrap=True)
+    elif quiet:
+        print_folder(target)
+    else:
+        print_places(target, {"report": "report.html"})

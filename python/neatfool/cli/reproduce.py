@@ -9,7 +9,12 @@ from rich.table import Table
 from neatfool.cli import options
 from neatfool.cli.completion import model_names
 from neatfool.cli.interrupt import STOPPING, graceful_interrupt
-from neatfool.cli.output import print_json, show_progress, stdout
+from neatfool.cli.output import print_folder, print_how_to_resume, print_json, print_places, show_progress, stdout
+
+EPILOG = """Examples:
+  neatfool reproduce mnist --data mnist/ --scale smoke
+  neatfool reproduce imagenet --data photographs/ --rows 4,9 --crops 1
+"""
 
 
 def command(
@@ -27,7 +32,12 @@ def command(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", "-m", metavar="NAME", show_default="lenet-mnist, or alexnet", autocompletion=model_names
+            "--model",
+            "-m",
+            metavar="NAME",
+            show_default="lenet-mnist, or alexnet",
+            autocompletion=model_names,
+            rich_help_panel=options.CLASSIFIER,
         ),
     ] = None,
     weights: options.Weights = None,
@@ -35,23 +45,30 @@ def command(
     to: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="ImageNet: the other network.", show_default="vgg16", autocompletion=model_names
+            metavar="NAME",
+            help="ImageNet: the other network.",
+            show_default="vgg16",
+            autocompletion=model_names,
+            rich_help_panel=options.CLASSIFIER,
         ),
     ] = None,
-    to_weights: Annotated[str | None, typer.Option(metavar="FILE", help="Its weights.")] = None,
-    crops: Annotated[int, typer.Option(help="ImageNet: 10 as in the paper, or 1, ten times as fast.")] = 10,
+    to_weights: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Its weights.", rich_help_panel=options.CLASSIFIER)
+    ] = None,
+    crops: Annotated[
+        int,
+        typer.Option(help="ImageNet: 10 as in the paper, or 1, ten times as fast.", rich_help_panel=options.CLASSIFIER),
+    ] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Of everything.")] = 0,
     device: options.Device = "auto",
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder to write, or to continue.", show_default="runs/reproduce-<what>"),
-    ] = None,
+    out: options.Out = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
     """Run the paper's experiments and put the results beside the paper's, as a page and a table."""
     from neatfool.experiments.reproduction import reproduce
     from neatfool.models import ModelConfig
+    from neatfool.runs import default_path
     from neatfool.shared.settings import check_settings
 
     def network(name: str, file: str | None, names: str | None = None) -> ModelConfig:
@@ -62,7 +79,7 @@ def command(
         chosen_rows = [int(row) for row in rows.split(",")] if rows else None
     except ValueError as error:
         raise typer.BadParameter(f"--rows is {rows!r}; write numbers, as in 1,2,6.") from error
-    folder = out or Path("runs") / f"reproduce-{what}"
+    folder = out or default_path(what, "reproduce")
     with graceful_interrupt(STOPPING) as interrupted, show_progress(quiet=quiet) as progress:
         result = reproduce(
             what,
@@ -83,13 +100,16 @@ def finish(result: Any, *, json: bool, quiet: bool) -> int:
     """Shows the rows that are done, and returns the exit code."""
     if json:
         print_json(result.summary())
-    elif not quiet:
+    elif quiet:
+        print_folder(result.folder.path)
+    else:
         table = Table(show_lines=True)
         for column in ("row", "experiment", "paper", "ours", "seconds"):
             table.add_column(column, justify="right" if column in ("row", "seconds") else "left")
         for row in result.rows:
             table.add_row(str(row.row), row.experiment, row.paper, row.ours, f"{row.seconds:,.0f}")
         stdout.print(table)
-        stdout.print(f"page  {result.folder.path / 'reproduction.html'}", soft_wrap=True)
-        stdout.print(f"table {result.folder.path / 'reproduction.md'}", soft_wrap=True)
+        print_places(result.folder.path, {"page": "reproduction.html", "table": "reproduction.md"})
+    if not (result.done or quiet):
+        print_how_to_resume(result.folder.path)
     return 0 if result.done else 130

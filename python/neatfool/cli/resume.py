@@ -26,6 +26,11 @@ _FINISH: dict[str, Callable[..., int]] = {
     "audit": audit.finish,
 }
 
+EPILOG = """Examples:
+  neatfool resume runs/mine
+  neatfool resume runs/mine --generations 5000 --live
+"""
+
 
 def command(
     run: options.RunPath,

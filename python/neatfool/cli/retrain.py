@@ -10,10 +10,23 @@ from rich.table import Table
 
 from neatfool.cli import options
 from neatfool.cli.interrupt import STOPPING, graceful_interrupt
-from neatfool.cli.output import print_json, print_places, show_progress, stderr, stdout
+from neatfool.cli.output import (
+    print_folder,
+    print_how_to_resume,
+    print_json,
+    print_places,
+    show_progress,
+    stderr,
+    stdout,
+)
 from neatfool.cli.watching import watched
 from neatfool.shared.progress import OnProgress, Progress
 from neatfool.shared.text import percent
+
+EPILOG = """Examples:
+  neatfool retrain --data mnist/ --rounds 3
+  neatfool retrain -m ./mine.py:make --data photographs/ --rounds 1 --freeze-features --distill 1
+"""
 
 
 def command(
@@ -31,10 +44,17 @@ def command(
     weights: options.Weights = None,
     labels: options.Labels = None,
     encoding: Annotated[
-        Literal["cppn", "direct", "both"], typer.Option(help="What fooling images are made of.")
+        Literal["cppn", "direct", "both"],
+        typer.Option(help="What fooling images are made of.", rich_help_panel=options.SEARCH),
     ] = "cppn",
     share: Annotated[
-        float, typer.Option(min=0.0001, max=0.9999, help="Largest share of fooling images in the training set.")
+        float,
+        typer.Option(
+            min=0.0001,
+            max=0.9999,
+            help="Largest share of fooling images in the training set.",
+            rich_help_panel=options.TRAINING,
+        ),
     ] = 0.5,
     images_per_class: Annotated[
         int | None,
@@ -43,15 +63,28 @@ def command(
             max=100_000,
             help="Fooling images to collect for each class and round.",
             show_default="100, or 1 for over 100 classes",
+            rich_help_panel=options.SEARCH,
         ),
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh/--continue", help="Train from new weights, or on from the network before.")
+        bool,
+        typer.Option(
+            "--fresh/--continue",
+            help="Train from new weights, or on from the network before.",
+            rich_help_panel=options.TRAINING,
+        ),
     ] = False,
     keep: Annotated[
-        bool, typer.Option("--keep/--replace", help="Keep the fooling images of earlier rounds, or replace them.")
+        bool,
+        typer.Option(
+            "--keep/--replace",
+            help="Keep the fooling images of earlier rounds, or replace them.",
+            rich_help_panel=options.TRAINING,
+        ),
     ] = True,
-    generations: Annotated[int, typer.Option(min=1, max=1_000_000, help="Generations of every evolution.")] = 200,
+    generations: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Generations of every evolution.", rich_help_panel=options.SEARCH)
+    ] = 200,
     batch: options.Batch = None,
     epochs: Annotated[
         int | None,
@@ -60,6 +93,7 @@ def command(
             max=10_000,
             help="Passes over the training set.",
             show_default="as many as show 60,000 images, with --fresh 180,000",
+            rich_help_panel=options.TRAINING,
         ),
     ] = None,
     learning_rate: Annotated[
@@ -68,18 +102,30 @@ def command(
             min=1e-9,
             help="Of the first training step.",
             show_default="0.01, with --fresh 0.05, with --freeze-features what suits them",
+            rich_help_panel=options.TRAINING,
         ),
     ] = None,
-    freeze_features: Annotated[bool, typer.Option("--freeze-features", help="Train the last layer alone.")] = False,
+    freeze_features: Annotated[
+        bool, typer.Option("--freeze-features", help="Train the last layer alone.", rich_help_panel=options.TRAINING)
+    ] = False,
     distill: Annotated[
         float,
         typer.Option(
-            min=0, max=1, metavar="W", help="Weight of the first network's own answers to the real images in training."
+            min=0,
+            max=1,
+            metavar="W",
+            help="Weight of the first network's own answers to the real images in training.",
+            rich_help_panel=options.TRAINING,
         ),
     ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run on the same machine.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0, help="The same seed gives the same run on the same machine.", rich_help_panel=options.SEARCH
+        ),
+    ] = 0,
     device: options.Device = "auto",
-    out: options.RunOut = None,
+    out: options.Out = None,
     live: options.Live = False,
     port: options.Port = None,
     tensorboard: options.TensorBoard = False,
@@ -104,25 +150,25 @@ def command(
         freeze_features=freeze_features,
         distill=distill,
     )
-    classifier = load_classifier(
-        model, weights=options.stored_weights(weights), labels=options.stored_labels(labels), device=device
-    )
     folder = out or default_path(model, "retrain")
-    with (
-        graceful_interrupt(STOPPING) as interrupted,
-        show_rounds(quiet=quiet) as shown,
-        watched(shown, folder, model=model, live=live, port=port, tensorboard=tensorboard) as progress,
-    ):
-        result = retrain(
-            classifier,
-            data,
-            rounds=rounds,
-            settings=settings,
-            seed=seed,
-            out=folder,
-            progress=progress,
-            stop=interrupted,
+    with show_rounds(quiet=quiet) as shown:
+        classifier = load_classifier(
+            model, weights=options.stored_weights(weights), labels=options.stored_labels(labels), device=device
         )
+        with (
+            graceful_interrupt(STOPPING) as interrupted,
+            watched(shown, folder, model=model, live=live, port=port, tensorboard=tensorboard) as progress,
+        ):
+            result = retrain(
+                classifier,
+                data,
+                rounds=rounds,
+                settings=settings,
+                seed=seed,
+                out=folder,
+                progress=progress,
+                stop=interrupted,
+            )
     return finish(result, json=json, quiet=quiet)
 
 
@@ -152,13 +198,15 @@ def finish(result: Any, *, json: bool, quiet: bool) -> int:
     summary = result.summary()
     if json:
         print_json(summary)
-    elif not quiet:
+    elif quiet:
+        print_folder(path)
+    else:
         _print_rounds(summary)
         if result.rounds:
             places = {"figure": "rounds.png", "page": "rounds.html", "pictures": "images"}
             print_places(path, places | ({"weights": "weights"} if summary["weights"] else {}))
-    if not result.complete and not quiet:
-        stderr.print(f"Continue with neatfool resume {path}", soft_wrap=True)
+    if not (result.complete or quiet):
+        print_how_to_resume(path)
     return 0 if result.complete else 130
 
 

@@ -9,15 +9,20 @@ from rich.table import Table
 from neatfool.cli import options
 from neatfool.cli.completion import model_names
 from neatfool.cli.interrupt import STOPPING, graceful_interrupt
-from neatfool.cli.output import print_json, show_progress, stdout
+from neatfool.cli.output import print_folder, print_json, print_places, show_progress, stdout
 from neatfool.shared.text import percent
+
+EPILOG = """Examples:
+  neatfool transfer runs/mine --to mlp-mnist --weights mlp.safetensors
+  neatfool transfer runs/one runs/two --to alexnet --to vgg16 --json
+"""
 
 
 def command(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN...",
+            metavar="RUN",
             help="Run folders, or folders of images called <class>.png or sorted into one folder per class.",
             show_default=False,
         ),
@@ -29,6 +34,7 @@ def command(
             help="Classifier to show the images to; repeat it for several.",
             show_default=False,
             autocompletion=model_names,
+            rich_help_panel=options.CLASSIFIER,
         ),
     ],
     weights: Annotated[
@@ -37,17 +43,20 @@ def command(
             metavar="FILE",
             help='Its weights; for several --to, one each in order, "default" for its own.',
             show_default="each its own",
+            rich_help_panel=options.CLASSIFIER,
         ),
     ] = None,
     labels: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Its classes' names, one a line; as --weights.", show_default="each its own"),
+        typer.Option(
+            metavar="FILE",
+            help="Its classes' names, one a line; as --weights.",
+            show_default="each its own",
+            rich_help_panel=options.CLASSIFIER,
+        ),
     ] = None,
     device: options.Device = "auto",
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder for transfer.json, .html and .png.", show_default="write none"),
-    ] = None,
+    out: options.Out = None,
     trust: options.Trust = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -55,25 +64,27 @@ def command(
     """Show a run's images to other classifiers: do they fool those too?"""
     from neatfool.experiments.transfer import transfer
     from neatfool.models import load_classifier
-    from neatfool.runs import RunFolder
+    from neatfool.runs import RunFolder, default_path
 
     files, names = _one_each("--weights", weights, to), _one_each("--labels", labels, to)
-    targets = [
-        load_classifier(name, weights=file, labels=named, device=device)
-        for name, file, named in zip(to, files, names, strict=True)
-    ]
     sources = [RunFolder.open(path, trust=trust) if RunFolder.exists(path) else path for path in runs]
-    with graceful_interrupt(STOPPING) as interrupted, show_progress(quiet=quiet) as progress:
-        matrix = transfer(sources, targets, progress=progress, stop=interrupted)
-    if out:
-        matrix.write(out)
+    with show_progress(quiet=quiet) as progress:
+        targets = [
+            load_classifier(name, weights=file, labels=named, device=device)
+            for name, file, named in zip(to, files, names, strict=True)
+        ]
+        with graceful_interrupt(STOPPING) as interrupted:
+            matrix = transfer(sources, targets, progress=progress, stop=interrupted)
+    folder = out or default_path(to[0], "transfer")
+    matrix.write(folder)
     if json:
-        print_json({**matrix.summary(), "out": str(out) if out else None})
-    elif not quiet:
+        print_json({**matrix.summary(), "out": str(folder)})
+    elif quiet:
+        print_folder(folder)
+    else:
         for result in matrix.results:
             _print(result.summary())
-        if out:
-            stdout.print(f"figures {out / 'transfer.html'}, {out / 'transfer.png'}", soft_wrap=True)
+        print_places(folder, {"page": "transfer.html", "figure": "transfer.png", "numbers": "transfer.json"})
 
 
 def _print(summary: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from neatfool.cli import options
 from neatfool.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,15 +21,26 @@ Workers = Annotated[
         metavar="N|auto|HOST:PORT",
         help="Have N processes of this machine look at the images, or all of a Ray cluster (pip install 'neatfool[ray]').",
         show_default="this process",
+        rich_help_panel=options.WORKERS,
     ),
 ]
 PerWorkerGpus = Annotated[
     float | None,
-    typer.Option(metavar="G", help="GPUs of each worker; a fraction lets several share one.", show_default="0"),
+    typer.Option(
+        metavar="G",
+        help="GPUs of each worker; a fraction lets several share one.",
+        show_default="0",
+        rich_help_panel=options.WORKERS,
+    ),
 ]
 PerWorkerCpus = Annotated[
     int | None,
-    typer.Option(metavar="C", help="Cores of each worker.", show_default="1, or its share by GPUs"),
+    typer.Option(
+        metavar="C",
+        help="Cores of each worker.",
+        show_default="1, or its share by GPUs",
+        rich_help_panel=options.WORKERS,
+    ),
 ]
 
 

@@ -49,7 +49,7 @@ def load_classifier(
             `Classifier`, as "package.module:factory" or "path/to/file.py:factory(scale=2.0)" with literals as arguments; or a
             model file: .onnx, .xml (OpenVINO), .pt2 (torch.export), .pt, .ts or .torchscript (TorchScript). Functions, .pt2
             and TorchScript files can run any code.
-        weights: None for the model's own (shipped, or downloaded by torchvision), a .safetensors file, a .pth state
+        weights: None for the model's own (shipped, or fetched as torchvision publishes it), a .safetensors file, a .pth state
             dict or a checkpoint that holds one, or "none" for an untrained network, which is the same at every call.
         device: "auto", "cpu", "cuda" or "cuda:i".
         crops: 1, or 10 for the mean over ten crops.

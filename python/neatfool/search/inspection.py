@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from neatfool.errors import ConfigError
-from neatfool.runs import RunFolder
+from neatfool.runs import Judgement, RunFolder
 from neatfool.search.loading import load_search
 from neatfool.shared.pixels import for_looking
 
@@ -16,9 +17,10 @@ _LARGEST_SIDE = 16384
 
 
 def inspect_run(folder: RunFolder) -> dict[str, Any]:
-    """Every elite of a run with its confidence, ready for JSON."""
+    """Every elite of a run with its confidence and what it is judged to be, ready for JSON."""
     config, search, _ = load_search(folder)
     archive, names = search.archive, folder.manifest.class_names
+    judgement = folder.judgement()
     return {
         "run": str(folder.path),
         "model": folder.manifest.model,
@@ -34,6 +36,7 @@ def inspect_run(folder: RunFolder) -> dict[str, Any]:
                 "confidence": float(archive.confidence[cell]),
                 "id": int(archive.ids[cell]),
                 "generation": int(archive.generation[cell]),
+                "judged": _judged(judgement, int(class_index), names)[:1],
             }
             for cell, class_index in enumerate(archive.classes)
         ],
@@ -41,7 +44,7 @@ def inspect_run(folder: RunFolder) -> dict[str, Any]:
 
 
 def inspect_elite(folder: RunFolder, class_name: str) -> dict[str, Any]:
-    """Genome, confidence and lineage of one class's elite, ready for JSON.
+    """Genome, confidence, what it is judged to be, and lineage of one class's elite, ready for JSON.
 
     Raises:
         ModelError: no class, or several, are called so.
@@ -59,6 +62,7 @@ def inspect_elite(folder: RunFolder, class_name: str) -> dict[str, Any]:
         "confidence": float(archive.confidence[cell]),
         "id": int(archive.ids[cell]),
         "generation": int(archive.generation[cell]),
+        "judged": _judged(folder.judgement(), int(archive.classes[cell]), names),
         "also_holds": [int(other) for other in held if other != archive.classes[cell]],
         "genome": archive.genomes.describe(cell),
         "lineage": [
@@ -72,6 +76,12 @@ def inspect_elite(folder: RunFolder, class_name: str) -> dict[str, Any]:
             for birth in lineage
         ],
     }
+
+
+def _judged(judgement: Judgement | None, class_index: int, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The classes that the judge is surest of in a class's elite, the surest first; none where a run does not say."""
+    top = [] if judgement is None else judgement.top(class_index)
+    return [{"class": index, "class_name": names[index], "confidence": sure} for index, sure in top]
 
 
 def draw_elite(folder: RunFolder, class_name: str, *, size: int | None = None) -> tuple[int, Image.Image]:

@@ -17,6 +17,19 @@ def percent(fraction: float) -> str:
     return "< 0.01 %" if fraction > 0 and value == 0 else f"{value + 0} %"
 
 
+def duration(seconds: float) -> str:
+    """A time in two units at most, as "40 s", "3 min", or "2 h 10 min"; what takes less than a second takes one."""
+    if seconds < 99.5:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    return f"{hours // 24} days {hours % 24} h"
+
+
 def reason(error: BaseException) -> str:
     """What an exception from a user's code says: its type and the first line of its text, shortened."""
     try:

@@ -1,31 +1,36 @@
-"""The classification models of torchvision, by their torchvision names."""
+"""The classification models of torchvision, by their torchvision names. It is imported late, because that takes long."""
 
-import contextlib
+from __future__ import annotations
+
 import logging
 import re
-import socket
-import sys
 from collections import OrderedDict
-from collections.abc import Iterator
 from functools import partial
+from hashlib import sha256
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
+from urllib.request import urlopen
 
 import torch
-import torchvision
 from torch import nn
-from torchvision.models import WeightsEnum
 
 from neatfool.classifiers.building import Weights, build_module
 from neatfool.classifiers.classifier import Classifier
 from neatfool.classifiers.preprocessing import Crops
 from neatfool.classifiers.state_dict import StateDict
 from neatfool.errors import ModelError
+from neatfool.shared.progress import Progress, listener
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 log = logging.getLogger(__name__)
 
 _SECONDS_WITHOUT_DATA = 20.0
+_MB = 1_000_000
 
 
 def load_torchvision(name: str, *, weights: Weights, device: str, crops: Crops) -> Classifier:
@@ -59,6 +64,8 @@ def load_torchvision(name: str, *, weights: Weights, device: str, crops: Crops) 
 
 def zoo_names() -> list[str]:
     """The names of all models, sorted."""
+    import torchvision
+
     return sorted(torchvision.models.list_models(module=torchvision.models))
 
 
@@ -72,6 +79,8 @@ def build_zoo_module(name: str, n_classes: int, *, initialise: bool) -> nn.Modul
         n_classes: Number of outputs.
         initialise: Whether to spend time on the model's own initialisation, which loaded weights make needless.
     """
+    import torchvision
+
     options: dict[str, Any] = {}
     if name in ("googlenet", "inception_v3"):
         options = {"aux_logits": False, "transform_input": True, "init_weights": initialise}
@@ -87,6 +96,8 @@ def zoo_weights(name: str, file: Path | None = None) -> WeightsEnum:
     Without a file, torchvision's default. With one, the published weights of that file name, else the model's first:
     the plain ImageNet recipe wherever there is one.
     """
+    import torchvision
+
     published = torchvision.models.get_model_weights(name)
     if file is None:
         default: WeightsEnum = published.DEFAULT
@@ -113,20 +124,40 @@ def download(weights: WeightsEnum) -> Path:
     """
     path = cached_file(weights)
     if not path.exists():
-        log.info("Downloading %s to %s.", weights.url, path)
-        digest = re.search(r"-([0-9a-f]+)\.pth$", path.name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _impatient_sockets():
-                torch.hub.download_url_to_file(
-                    weights.url, str(path), digest[1] if digest else None, progress=sys.stderr.isatty()
-                )
-        except (OSError, RuntimeError, ValueError) as error:
+            _fetch(weights.url, path)
+        except (OSError, HTTPException, ValueError) as error:
             raise ModelError(
                 f"Cannot download the weights {path.name} ({error}): put that file into {path.parent}, or name other "
                 "weights with --weights FILE, or take an untrained network with --weights none."
             ) from error
     return path
+
+
+def _fetch(url: str, path: Path) -> None:
+    """Downloads a file, which is there whole or not at all, and tells the listener, or a log, of it."""
+    tell = listener()
+    if tell is None:
+        log.warning("Downloading %s to %s.", url, path)
+    digest = re.search(r"-([0-9a-f]+)\.pth$", path.name)
+    found, received = sha256(), 0
+    with (
+        urlopen(url, timeout=_SECONDS_WITHOUT_DATA) as answer,  # noqa: S310  # torchvision's own address
+        TemporaryDirectory(dir=path.parent) as unfinished,
+    ):
+        stated = int(answer.headers.get("Content-Length") or 0)
+        with (Path(unfinished) / path.name).open("wb") as file:
+            while block := answer.read(_MB):
+                file.write(block)
+                found.update(block)
+                received += len(block)
+                if tell is not None:
+                    total = max(stated, received) // _MB if stated else None
+                    tell(Progress(task=f"downloading {path.name}", unit="MB", done=received // _MB, total=total))
+        if stated > received or (digest and not found.hexdigest().startswith(digest[1])):
+            raise ValueError("what came is not what was published")
+        (Path(unfinished) / path.name).replace(path)
 
 
 def adapt_state(name: str, state: StateDict) -> StateDict:
@@ -141,14 +172,3 @@ def adapt_state(name: str, state: StateDict) -> StateDict:
     if hasattr(state, "_metadata"):
         adapted._metadata = state._metadata  # type: ignore[attr-defined]
     return adapted
-
-
-@contextlib.contextmanager
-def _impatient_sockets() -> Iterator[None]:
-    """Makes a connection that stops giving data fail soon instead of never."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_SECONDS_WITHOUT_DATA)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

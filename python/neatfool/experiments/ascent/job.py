@@ -102,6 +102,7 @@ class Ascent:
             done=int(self.finished.sum()),
             total=len(self.finished),
             metrics=row,
+            share=float(np.where(self.finished, 1, self.steps / max(1, self.config.steps)).mean()),
             snapshot=self._snapshot,
         )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +35,15 @@ from neatfool.runs import (
 )
 from neatfool.search import check_repeats
 from neatfool.shared.progress import OnProgress, Progress, Stop
+from neatfool.shared.text import duration
 
 log = logging.getLogger(__name__)
 
 MOST_IMAGES = 2000
 """Real images that are looked at; of more, so many are drawn."""
+
+_WORTH_SAYING = 20.0
+"""Seconds."""
 
 _DETECTION = 12
 """Passes for each real image that the detectors come to, roughly, for the estimate of the time left."""
@@ -139,7 +145,7 @@ class _Audit:
         self._images, self._labels = _real_images(config, classifier)
         self._feeding: Feeding | None = None
         self._detection: Detection | None = None
-        self._complete = False
+        self._complete = self._estimated = False
 
     @property
     def done(self) -> bool:
@@ -148,6 +154,9 @@ class _Audit:
 
     def step(self, progress: OnProgress, stop: Stop) -> None:
         """Does the next part; see `Job.step`."""
+        if not self._estimated:
+            self._estimated = True
+            progress(self._estimate())
         before = self.progress()
 
         def told(now: Progress) -> None:
@@ -186,6 +195,17 @@ class _Audit:
         if self._feeding is not None:
             done += len(self._images)
         return Progress(task="auditing", unit="passes", done=total if self._complete else done, total=total)
+
+    def _estimate(self) -> Progress:
+        """Where the audit is, with a note of how long it will take, by the time that two batches take."""
+        now = self.progress()
+        images = np.zeros((2 * self.classifier.chunk, *self.classifier.image_shape), np.uint8)
+        begin = time.perf_counter()
+        self.classifier.confidences(images)
+        seconds = (time.perf_counter() - begin) / len(images) * ((now.total or 0) - now.done)
+        # Of quick networks it is not their passes that take time.
+        worth_saying = seconds >= _WORTH_SAYING
+        return replace(now, note=f"The audit will take about {duration(seconds)} here." if worth_saying else "")
 
     def _attack_passes(self) -> int:
         return self.config.budget * int(self.drawn.shape[1])

@@ -37,7 +37,7 @@ from neatfool.runs import (
     run_job,
 )
 from neatfool.search import MapElites, Run, evolve, folder_of, resume
-from neatfool.shared.progress import OnProgress, Progress, Stop
+from neatfool.shared.progress import OnProgress, Progress, Stop, part
 
 _MOST_EVALUATIONS = 10**12
 _ENCODINGS: tuple[Encoding, ...] = (Cppn(initial_mutations=12), Direct())
@@ -223,8 +223,10 @@ class _Hypothesis:
         config, where = self._config, self._out / "runs" / f"{name}-{encoding.name}"
         attacked = load_classifier(name, weights=self._calibrated.resolve(), device=config.device)
 
+        whole = part(progress, len(self._attacks) / len(self._planned), (len(self._attacks) + 1) / len(self._planned))
+
         def told(now: Progress) -> None:
-            progress(replace(now, task=f"{encoding.name} against {name}"))
+            whole(replace(now, task=f"{encoding.name} against {name}"))
 
         if RunFolder.exists(where):
             run = resume(where, generations=config.generations, judge=attacked, progress=told, stop=stop)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from neatfool.experiments.reproduction.plan import Spans
 from neatfool.experiments.reproduction.settings import ReproductionConfig
 from neatfool.runs import StopRequestedError
-from neatfool.shared.progress import OnProgress, Progress, Stop
+from neatfool.shared.progress import OnProgress, Progress, Stop, part
 from neatfool.training import Epoch
 
 
@@ -33,6 +34,7 @@ class Context:
         row: what is being made, in words.
         progress: told what goes on.
         stop: asked often.
+        spans: the share of the whole that is done when a part of the row begins, and when it ends, where that is planned.
     """
 
     config: ReproductionConfig
@@ -41,16 +43,20 @@ class Context:
     row: str
     progress: OnProgress
     stop: Stop
+    spans: Spans = field(default_factory=dict)
 
-    def tell(self, part: str) -> OnProgress:
+    def tell(self, name: str) -> OnProgress:
         """What a part of the row reports to."""
-        return lambda now: self.progress(replace(now, task=f"{self.row}: {part}, {now.task}"))
+        whole = part(self.progress, *self.spans[name]) if name in self.spans else self.progress
+        # How long a part alone takes would be taken for how long everything does.
+        return lambda now: whole(replace(now, task=f"{self.row}: {name}, {now.task}", note=""))
 
-    def told_epoch(self, part: str) -> Callable[[Epoch], None]:
+    def told_epoch(self, name: str) -> Callable[[Epoch], None]:
         """What a training of the row reports to; it ends where the user says stop."""
+        tell, total = self.tell(name), self.config.amount.epochs
 
         def told(epoch: Epoch) -> None:
-            self.progress(Progress(task=f"{self.row}: {part}", unit="epochs", done=epoch.epoch))
+            tell(Progress(task="epoch by epoch", unit="epochs", done=epoch.epoch, total=total))
             self.check_stop()
 
         return told

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from neatfool.errors import ConfigError, RunError
 from neatfool.experiments.reproduction.context import Context
+from neatfool.experiments.reproduction.plan import plan_rows, spans_of
 from neatfool.experiments.reproduction.result import Reproduction, Row
 from neatfool.experiments.reproduction.rows import EXPERIMENTS
 from neatfool.experiments.reproduction.settings import COMMAND, SCALES, ReproductionConfig
@@ -135,6 +136,7 @@ class _Reproduction:
         self._out = folder.path
         self._trusted = folder.trusted
         self._rows: dict[int, Row] = {row.row: row for row in _read_rows(folder)} if folder.has_checkpoint else {}
+        self._plan = plan_rows(config)
         self._task = "reproducing"
 
     @property
@@ -154,8 +156,9 @@ class _Reproduction:
         experiment, paper, make = EXPERIMENTS[self._config.what][number]
         self._task = f"row {number}: {experiment}"
         progress(self.progress())
-        begin = time.perf_counter()
-        outcome = make(Context(self._config, self._out, self._trusted, self._task, progress, stop))
+        begin, before = time.perf_counter(), self._share()
+        spans = spans_of(self._plan[number], before, before + self._share_of(number))
+        outcome = make(Context(self._config, self._out, self._trusted, self._task, progress, stop, spans))
         spent = round(time.perf_counter() - begin, 3)
         self._rows[number] = Row(number, experiment, paper, seconds=spent, **outcome._asdict())
         if self.folder:
@@ -165,7 +168,7 @@ class _Reproduction:
         """See `Job.progress`."""
         wanted = self._config.rows
         done = sum(number in self._rows for number in wanted)
-        return Progress(task=self._task, unit="rows", done=done, total=len(wanted))
+        return Progress(task=self._task, unit="rows", done=done, total=len(wanted), share=self._share())
 
     def checkpoint(self) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
         """See `Job.checkpoint`; the runs of the rows are in folders of their own."""
@@ -175,6 +178,13 @@ class _Reproduction:
         """Writes the table."""
         if self.folder:
             self.result(self.folder).write()
+
+    def _share(self) -> float:
+        """Of all that is planned, what is done."""
+        return min(1.0, sum(self._share_of(number) for number in self._plan if number in self._rows))
+
+    def _share_of(self, number: int) -> float:
+        return sum(self._plan[number].values()) / (sum(sum(parts.values()) for parts in self._plan.values()) or 1)
 
     def _next(self) -> int | None:
         return next((number for number in self._config.rows if number not in self._rows), None)

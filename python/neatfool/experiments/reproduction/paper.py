@@ -35,7 +35,8 @@ PAPER: dict[int, Paper] = {
         _FOOLED, runs=("row-2",),
     ),
     3: Paper(
-        "Coloured noise for 1,000 classes, and a curve of the median confidence that is still low at the end.",
+        "A curve of the median confidence over 1,000 classes that is still low after 20,000 generations, and coloured noise "
+        "for some of the few classes that evolution succeeds for.",
         "the median confidence is within 10 points of 21.59 %", runs=("row-3",),
     ),
     4: Paper(
@@ -49,14 +50,15 @@ PAPER: dict[int, Paper] = {
         "every class is at 99 % or more, both ways", runs=("row-5-without", "row-5-with"),
     ),
     6: Paper(
-        "Images of one network shown to another, with other initial weights or of another architecture; many fool it too.",
+        "Images of one network shown to another, with other initial weights or of another architecture; many fool it too, "
+        "but not all.",
         "over all pairs of a run and another network, 10 % of the images or more keep their class on average, but not "
         "all do",
         results=("row-6/transfer",),
     ),
     7: Paper(
-        "A grid: a row for each network, trained on the images that fooled the networks before it, with the images that "
-        "fool it; they do so in every row.",
+        "A grid: a row for each network, the first as it was and each other trained on the images that fooled those before "
+        "it too, with the images that fool it; they do so in every row.",
         "the median confidence is 99.99 % or more against every retrained network", runs=("row-7-last",),
         results=("row-7-8/rounds",),
     ),
@@ -78,7 +80,8 @@ PAPER: dict[int, Paper] = {
         results=("row-10/diversity",),
     ),
     11: Paper(
-        "No figure: the paper supposes that a generative network would give fooling images a low probability p(x).",
+        "Nothing is measured: the paper supposes that a generative model would give fooling images a low probability p(x), "
+        "while a discriminative one is fooled far from its data.",
         "of the images evolved against LeNet, the generative network rejects 95 % or more of each run",
         results=("row-11/hypothesis",),
     ),

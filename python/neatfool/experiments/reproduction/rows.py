@@ -15,6 +15,7 @@ from neatfool.experiments.diversity import diversity
 from neatfool.experiments.hypothesis import hypothesis
 from neatfool.experiments.repetition import repeat
 from neatfool.experiments.reproduction.context import Context, Outcome
+from neatfool.experiments.reproduction.plan import LAST_ATTACK, MNIST_NETWORKS
 from neatfool.experiments.retraining import RetrainSettings, resume_retrain, retrain
 from neatfool.experiments.retraining.state import weights_name
 from neatfool.experiments.transfer import transfer
@@ -25,9 +26,6 @@ from neatfool.search import PRESETS, EvolveConfig, Run, build_config, evolve, re
 from neatfool.shared.files import make_folder
 from neatfool.shared.text import percent
 from neatfool.training import TrainingSettings, save_classifier, train_classifier
-
-_LAST_ATTACK = 25
-"""Times the usual generations, against the network of the last round of retraining."""
 
 LEAST_REPEATING = 5
 """Elites that repeat a motif; with fewer, nothing is said of repetition."""
@@ -67,7 +65,11 @@ def _searched(run: Run) -> str:
 
 def _setting(config: EvolveConfig) -> str:
     crops = f", {config.model.crops} crops" if config.model.crops > 1 else ""
-    return f"{config.model.name}{crops}, {config.generations} generations of {config.batch}"
+    return f"{config.model.name}{crops}, {_generations(config.generations)} of {config.batch}"
+
+
+def _generations(count: int) -> str:
+    return f"{count:,} generation{'s' * (count != 1)}"
 
 
 def _search_row(
@@ -75,7 +77,7 @@ def _search_row(
 ) -> Outcome:
     run = _evolve(context, name, preset)
     short = run.generation < paper_generations
-    differs = f"{run.generation:,} generations instead of {paper_generations:,}" if short else ""
+    differs = f"{_generations(run.generation)} instead of {paper_generations:,}" if short else ""
     if context.config.model.name != "alexnet" and preset.startswith("paper-imagenet"):
         differs = f"another network{', ' if differs else ''}{differs}"
     return Outcome(_searched(run), _setting(run.config), run.evaluations, differs, agrees(run.summary()))
@@ -121,7 +123,7 @@ def mnist_networks(context: Context) -> list[Classifier]:
     folder = context.out / "networks"
     make_folder(folder)
     networks = []
-    for model, seed in (("lenet-mnist", 101), ("lenet-mnist", 102), ("mlp-mnist", 103)):
+    for model, seed in MNIST_NETWORKS:
         path = folder / f"{model}-{seed}.safetensors"
         if not path.exists():
             images, labels = read_mnist(Path(context.config.data), "train")
@@ -163,7 +165,7 @@ def _transferred(context: Context, runs: list[Run], targets: list[Classifier], s
         others = [(name, result.figures(at)) for at, name in enumerate(result.targets) if not result.itself[at]]
         kept += [figures["same_class_rate"] for _, figures in others]
         rates = [
-            f"{name}: {figures['same_class_rate']:.0%} the same class, {figures['over_99_rate']:.0%} at 99 % or more"
+            f"{name}: {percent(figures['same_class_rate'])} the same class, {percent(figures['over_99_rate'])} at 99 % or more"
             for name, figures in others
         ]
         texts.append(f"{own} images on " + "; ".join(rates))
@@ -194,7 +196,7 @@ def _retrained(context: Context, settings: RetrainSettings) -> tuple[dict[str, A
     context.check_stop()
     result.write()
     rounds = context.config.amount.rounds
-    setting = f"{rounds} round{'s' * (rounds > 1)}, {settings.generations} generations each"
+    setting = f"{rounds} round{'s' * (rounds > 1)}, {_generations(settings.generations)} each"
     return result.summary(), setting
 
 
@@ -202,7 +204,7 @@ def _mnist_retraining(context: Context) -> Outcome:
     settings = RetrainSettings(generations=context.config.amount.retrain_generations, batch=context.config.amount.batch)
     summary, setting = _retrained(context, settings)
     medians = [one["median_confidence"] for one in summary["rounds"][1:]]
-    generations = _LAST_ATTACK * settings.generations
+    generations = LAST_ATTACK * settings.generations
     model = context.config.model.model_copy(
         update={"weights": str(context.out / "row-7-8" / weights_name(len(medians)))}
     )
@@ -213,9 +215,9 @@ def _mnist_retraining(context: Context) -> Outcome:
     fooled = sum(median >= 0.9999 for median in medians)
     ours = (
         f"DNN2 to DNN{len(medians) + 1}: median confidence {percent(min(medians))} to {percent(max(medians))}, "
-        f"{fooled} of {len(medians)} at 99.99 %; the last one attacked with {generations:,} generations: median "
+        f"{fooled} of {len(medians)} at 99.99 %; the last one attacked with {_generations(generations)}: median "
         f"{percent(last_run['median_confidence'])}, {last_run['classes_over_9999']} of 10 classes at 99.99 % or more; "
-        f"test error {last['test_error']:.2%} at the end"
+        f"test error {percent(last['test_error'])} at the end"
     )
     differs = (
         ""
@@ -237,7 +239,8 @@ def _imagenet_retraining(context: Context) -> Outcome:
     before, after = summary["rounds"][0], summary["rounds"][-1]
     ours = (
         f"median {percent(before['median_confidence'])} for DNN1, {percent(after['median_confidence'])} for DNN2 at equal "
-        f"evaluations; error on held-out photographs {before['test_error']:.1%} before, {after['test_error']:.1%} after"
+        f"evaluations; error on held-out photographs {percent(before['test_error'])} before, "
+        f"{percent(after['test_error'])} after"
     )
     return Outcome(
         ours,
@@ -267,7 +270,7 @@ def _repetition(context: Context, name: str, preset: str) -> Outcome:
         )
     ours = (
         f"{one['repeating']} of {one['elites']} elites repeat a motif; "
-        f"in {one['rising']:.0%} of them confidence rises with the number of copies"
+        f"in {percent(one['rising'])} of them confidence rises with the number of copies"
     )
     setting = f"{one['elites']} surest elites of row {name.removeprefix('row-')}"
     return Outcome(ours, setting, 0, "", one["rising"] > 0.5 if one["repeating"] >= LEAST_REPEATING else None)
@@ -287,7 +290,7 @@ def _diversity(context: Context, first: str, preset: str) -> Outcome:
     strongest = max(related, key=lambda entry: entry["rho"]) if related else None
     ours = (
         f"same-class images of different runs are nearer each other in pixels than to other classes' in "
-        f"{same['same_class_closer']:.0%} of comparisons (p {same['p']:.3f})"
+        f"{percent(same['same_class_closer'])} of comparisons (p {same['p']:.3f})"
     )
     if strongest:
         ours += (
@@ -315,7 +318,7 @@ def _hypothesis(context: Context) -> Outcome:
     context.check_stop()
     result.write()
     rejected = [
-        f"{group.name.partition(',')[0]} {group.rejected_typical:.0%}"
+        f"{group.name.partition(',')[0]} {percent(group.rejected_typical)}"
         for group in result.groups
         if group.kind == "evolved"
     ]
@@ -324,12 +327,12 @@ def _hypothesis(context: Context) -> Outcome:
         for attack in result.attacks
     ]
     ours = (
-        f"generative accuracy {result.accuracy:.2%}; rejected by the two-sided test, of images evolved against LeNet: "
+        f"generative accuracy {percent(result.accuracy)}; rejected by the two-sided test, of images evolved against LeNet: "
         f"{', '.join(rejected)}; attacked directly, classes at 99 % or more: {', '.join(attacks)}"
     )
     return Outcome(
         ours,
-        f"density-mnist, {context.config.amount.retrain_generations} generations an attack",
+        f"density-mnist, {_generations(context.config.amount.retrain_generations)} an attack",
         sum(attack.evaluations for attack in result.attacks),
         "the paper proposes it and leaves it untested",
         all(group.rejected_typical >= 0.95 for group in result.groups if group.kind == "evolved"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from neatfool.classifiers import Classifier
 from neatfool.encodings import Encoding
 from neatfool.search import evolve
-from neatfool.shared.progress import Stop
+from neatfool.shared.progress import OnProgress, Progress, Stop, silent
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def evolve_images(
     at: list[int],
     batch: int | None,
     seed: int,
+    progress: OnProgress | None = None,
     stop: Stop | None = None,
 ) -> tuple[Evolved, list[dict[str, Any]]]:
     """Evolves images for the first `classes` classes and keeps every individual that is an elite at a moment of `at`.
@@ -69,18 +70,31 @@ def evolve_images(
         at: rising generation numbers; the evolution ends with the last.
         batch: children of each generation; None as `evolve` chooses.
         seed: the same seed gives the same images.
+        progress: told of each generation.
         stop: asked before each generation; True ends the evolution early.
 
     Returns:
         The images, and the metrics of every generation.
     """
+    tell = progress or silent
+
+    def told(now: Progress) -> None:
+        tell(replace(now, total=at[-1]))
+
     run = evolve(
-        classifier, encoding=encoding, generations=at[0], batch=batch, seed=seed, classes=f"0-{classes - 1}", stop=stop
+        classifier,
+        encoding=encoding,
+        generations=at[0],
+        batch=batch,
+        seed=seed,
+        classes=f"0-{classes - 1}",
+        progress=told,
+        stop=stop,
     )
     rows: dict[int, int] = {}
     images, labels, confidence = [], [], []
     for generation in at:
-        run.advance(generation, stop=stop)
+        run.advance(generation, progress=told, stop=stop)
         archive = run.archive
         surest = np.argsort(-archive.confidence, kind="stable")
         ids, first = np.unique(archive.ids[surest], return_index=True)

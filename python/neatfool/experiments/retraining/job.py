@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from neatfool.classifiers.added_class import add_class
 from neatfool.data import batches, read_images, split_images
 from neatfool.encodings import Cppn, Direct
 from neatfool.errors import ModelError
+from neatfool.experiments.retraining.estimate import Amounts, Course, measure_pace, plan_round
 from neatfool.experiments.retraining.fooling import Evolved, best_of, evolve_images, moments
 from neatfool.experiments.retraining.hardening import FrozenFeatures, TrainingSet, harden, reinitialised, soft_targets
 from neatfool.experiments.retraining.result import RetrainResult
@@ -31,12 +32,8 @@ from neatfool.experiments.retraining.state import (
     rounds_done,
     write_round,
 )
-from neatfool.runs import (
-    RunFolder,
-    StopRequestedError,
-    elite_arrays,
-)
-from neatfool.search import SMALL_CLASSIFIER
+from neatfool.runs import RunFolder, StopRequestedError, elite_arrays
+from neatfool.search import SMALL_CLASSIFIER, EvolveConfig
 from neatfool.shared.progress import OnProgress, Progress, Snapshot, Stop, never, silent
 from neatfool.training import TrainingSettings
 
@@ -85,6 +82,8 @@ class Retraining:
         self._moments = moments(settings.generations, math.ceil(images / self._evolutions))
         self._real, self._test = split_images(config.data, first, seed=self._random(_SPLIT))
         self._soft: torch.Tensor | None = None
+        self._course: Course | None = None
+        self._part, self._done_of_part, self._task = "", 0.0, "retraining"
 
     @property
     def done(self) -> bool:
@@ -126,8 +125,10 @@ class Retraining:
         begin = time.perf_counter()
         number = len(self._rounds)
         self._check_stop()
+        if self._course is None:
+            self._estimate()
         if self._settings.distill and self._soft is None:
-            self._tell("asking the first network about the real images")
+            self._begin("train", "asking the first network about the real images")
             self._soft = soft_targets(self._first, self._real)
         network, newest = self._network, None
         evaluations = self._rounds[-1].evaluations if number else 0
@@ -136,6 +137,7 @@ class Retraining:
             newest, spent = self._collect()
             evaluations += spent
             network, trained = self._train_network(newest)
+        self._begin("test", "showing the network real images")
         real = self._judge_by_real_images(network)
         judged, histories = self._evolve_to_judge(network)
         done = Round(
@@ -153,6 +155,7 @@ class Retraining:
         self._judged.append(judged)
         if newest is not None:
             self._train.append(newest)
+        self._part = ""
         return {"generation": number, **asdict(done)}
 
     def progress(self) -> Progress:
@@ -187,8 +190,11 @@ class Retraining:
         total = self._evolutions * len(self._encodings)
         for which, encoding in enumerate(self._encodings):
             for run in range(self._evolutions):
-                self._tell(f"evolving for the training set, {len(images) + 1} of {total}")
-                evolved, history = self._evolve(self._network, encoding, self._random(_COLLECT, which, run))
+                self._begin(
+                    "collect", f"evolving for the training set, {len(images) + 1} of {total}", len(images) / total
+                )
+                seed = self._random(_COLLECT, which, run)
+                evolved, history = self._evolve(self._network, encoding, seed, 1 / total)
                 images.append(evolved.images)
                 evaluations += int(history[-1]["evaluations"])
         return np.concatenate(images), evaluations
@@ -196,13 +202,18 @@ class Retraining:
     def _evolve_to_judge(self, network: Classifier) -> tuple[Judged, dict[str, list[Metrics]]]:
         judged: dict[str, Evolved] = {}
         histories: dict[str, list[Metrics]] = {}
+        kinds = len(self._encodings)
         for which, encoding in enumerate(self._encodings):
-            self._tell(f"evolving {encoding.name} images to judge the network")
-            evolved, history = self._evolve(network, encoding, self._random(_JUDGE, which))
+            self._begin("judge", f"evolving {encoding.name} images to judge the network", which / kinds)
+            evolved, history = self._evolve(network, encoding, self._random(_JUDGE, which), 1 / kinds)
             judged[encoding.name], histories[encoding.name] = evolved, history
         return judged, histories
 
-    def _evolve(self, network: Classifier, encoding: Cppn | Direct, seed: int) -> tuple[Evolved, list[Metrics]]:
+    def _evolve(
+        self, network: Classifier, encoding: Cppn | Direct, seed: int, share: float
+    ) -> tuple[Evolved, list[Metrics]]:
+        """An evolution that is a share of its part of the round."""
+        before = self._done_of_part
         result = evolve_images(
             network,
             encoding,
@@ -210,6 +221,7 @@ class Retraining:
             at=self._moments,
             batch=self._settings.batch,
             seed=seed,
+            progress=lambda now: self._advance(before + share * (now.fraction or 0)),
             stop=self._asked_to_stop,
         )
         self._check_stop()
@@ -230,9 +242,10 @@ class Retraining:
         else:
             network = network.with_module(copy.deepcopy(network.module), network.class_names)
         kinds = f"{len(self._real):,} real and {len(fooling):,} fooling images"
-        self._tell(f"training on {kinds}")
-        shown = _FRESH_SHOWN if settings.fresh else _CONTINUED_SHOWN
-        epochs = settings.epochs or math.ceil(shown / (len(self._real) + len(fooling)))
+        self._begin("train", f"training on {kinds}")
+        epochs = settings.epochs or math.ceil(self._usually_shown() / (len(self._real) + len(fooling)))
+        size = network.chunk if settings.freeze_features else settings.training_batch
+        steps = math.ceil((len(self._real) + len(fooling)) / size) * (1 if settings.freeze_features else epochs)
         loss = harden(
             network,
             TrainingSet(self._real, fooling, self._first.n_classes),
@@ -245,11 +258,13 @@ class Retraining:
             freeze_features=settings.freeze_features,
             distill=settings.distill,
             soft=self._soft,
-            on_epoch=lambda epoch, mean: self._tell(f"trained {epoch} of {epochs} epochs on {kinds}"),
-            before_batch=self._check_stop,
+            before_batch=lambda: self._advance(min(1.0, self._done_of_part + 1 / steps)),
         )
         share = len(fooling) / (len(fooling) + len(self._real))
         return network, {"fooling_images": len(fooling), "training_share": share, "loss": loss}
+
+    def _usually_shown(self) -> int:
+        return _FRESH_SHOWN if self._settings.fresh else _CONTINUED_SHOWN
 
     def _usual_rate(self, network: Classifier) -> float:
         if not self._settings.freeze_features:
@@ -316,8 +331,35 @@ class Retraining:
         sequence = np.random.SeedSequence((self._config.seed, len(self._rounds), *purpose))
         return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
-    def _tell(self, task: str) -> None:
-        self._say(self._where(f"round {len(self._rounds)} of {self._config.rounds}: {task}", {}))
+    def _estimate(self) -> None:
+        """Measures how long everything will take, and says so."""
+        settings, kinds = self._settings, len(self._encodings)
+        self._begin("", "measuring how long it will take")
+        pace = measure_pace(
+            self._network, self._real, self._encodings, batch=settings.batch, training_batch=settings.training_batch
+        )
+        batch = settings.batch or EvolveConfig().strategy.default_batch(self._first.n_classes)
+        evolution = kinds * (settings.generations + 1) * batch
+        fooling = kinds * self._evolutions * len(self._moments) * self._first.n_classes
+        images = len(self._real) + min(fooling, int(settings.share / (1 - settings.share) * len(self._real)))
+        shown = settings.epochs * images if settings.epochs else self._usually_shown()
+        judging = Amounts(tested=len(self._test), judging=evolution)
+        first = replace(judging, once=len(self._real) if settings.distill else 0)
+        later = replace(judging, collected=self._evolutions * evolution)
+        later = replace(later, once=images) if settings.freeze_features else replace(later, shown=shown)
+        self._course = Course(plan_round(pace, first), plan_round(pace, later), self._config.rounds)
+        self._say(replace(self._where(self._task, {}), note=self._course.note()))
+
+    def _begin(self, part: str, task: str, done: float = 0.0) -> None:
+        """Says what begins: a task of a part of the round, of which a share is done."""
+        self._part, self._done_of_part = part, done
+        self._task = f"round {len(self._rounds)} of {self._config.rounds}: {task}"
+        self._say(self._where(self._task, {}))
+
+    def _advance(self, done: float) -> None:
+        self._check_stop()
+        self._done_of_part = done
+        self._say(self._where(self._task, {}))
 
     def _where(self, task: str, metrics: Mapping[str, Any]) -> Progress:
         return Progress(
@@ -326,6 +368,7 @@ class Retraining:
             done=len(self._rounds),
             total=self._config.rounds + 1,
             metrics=metrics,
+            share=self._course.share(len(self._rounds), self._part, self._done_of_part) if self._course else None,
             snapshot=self._snapshot if self._judged else None,
         )
 

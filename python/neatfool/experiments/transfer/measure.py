@@ -19,7 +19,7 @@ from neatfool.experiments.transfer.result import TransferMatrix, TransferResult
 from neatfool.models import as_classifier
 from neatfool.runs import RunFolder, StopRequestedError
 from neatfool.search import Run
-from neatfool.shared.progress import OnProgress, Progress, Stop
+from neatfool.shared.progress import OnProgress, Progress, Stop, part, silent
 
 log = logging.getLogger(__name__)
 
@@ -76,14 +76,16 @@ def transfer_images(
     _check_classes(classes, names, targets, maps)
     for target in targets:
         fit_images(images[:1], target)
+    itself = tuple(source is not None and same_classifier(target, source) for target in targets)
+    count = (source is not None) + itself.count(False)
+    told = iter([part(progress or silent, at / count, (at + 1) / count) for at in range(count)])
     scores: NDArray[np.float32] = np.empty((0, 0), np.float32)
     if source is not None:
-        scores = _scores(images, source, name, progress, stop)
+        scores = _scores(images, source, name, next(told), stop)
         if source_confidence is None:
             source_confidence = scores[np.arange(len(images)), classes]
-    itself = tuple(source is not None and same_classifier(target, source) for target in targets)
     judged = [
-        scores if own else _scores(images, target, name, progress, stop)
+        scores if own else _scores(images, target, name, next(told), stop)
         for target, own in zip(targets, itself, strict=True)
     ]
     top1 = np.stack([one.argmax(1) for one in judged])
@@ -142,7 +144,7 @@ def transfer(
     if not sources or not targets:
         raise ValueError("transfer needs at least one run and one classifier.")
     results = []
-    for one in sources:
+    for at, one in enumerate(sources):
         images = one if isinstance(one, FoolingImages) else read_fooling_images(one, targets[0].class_names)
         result = transfer_images(
             images.images,
@@ -152,7 +154,7 @@ def transfer(
             source=images.source,
             source_confidence=images.confidence,
             name=images.name,
-            progress=progress,
+            progress=part(progress or silent, at / len(sources), (at + 1) / len(sources)),
             stop=stop,
         )
         results.append(replace(result, source=images.model))
@@ -160,7 +162,7 @@ def transfer(
 
 
 def _scores(
-    images: NDArray[np.uint8], classifier: Classifier, name: str, progress: OnProgress | None, stop: Stop | None
+    images: NDArray[np.uint8], classifier: Classifier, name: str, progress: OnProgress, stop: Stop | None
 ) -> NDArray[np.float32]:
     parts = []
     step = max(1, _AT_ONCE // classifier.chunk) * classifier.chunk
@@ -168,9 +170,8 @@ def _scores(
         if stop and stop():
             raise StopRequestedError
         parts.append(classifier.confidences(fit_images(images[start : start + step], classifier)))
-        if progress:
-            done = min(start + step, len(images))
-            progress(Progress(task=f"{name} on {classifier.name}", unit="images", done=done, total=len(images)))
+        done = min(start + step, len(images))
+        progress(Progress(task=f"{name} on {classifier.name}", unit="images", done=done, total=len(images)))
     return np.concatenate(parts)
 
 
