@@ -23,6 +23,7 @@ from neatfool.cli import (
     hypothesis,
     inspect,
     models,
+    poster,
     render,
     repeat,
     report,
@@ -58,6 +59,7 @@ COMMANDS = (
     models,
     render,
     animate,
+    poster,
     inspect,
     report,
 )

@@ -1,6 +1,7 @@
 """`neatfool inspect`."""
 
 import json as jsonlib
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,9 +11,16 @@ from neatfool.cli import options
 from neatfool.cli.output import print_json, print_table, stdout
 from neatfool.shared.text import percent
 
+EPILOG = "Examples: neatfool inspect runs/mine -c coil; neatfool inspect coil.png"
+
 
 def command(
-    run: options.RunPath,
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN|PICTURE", help="A run folder, or a picture that render or poster wrote.", show_default=False
+        ),
+    ],
     class_name: Annotated[
         str | None,
         typer.Option("--class", "-c", metavar="C", help="An index or (part of) a class name.", show_default="all"),
@@ -20,10 +28,13 @@ def command(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Show the elites of a run, or the genome, confidence and lineage of one."""
+    """Show the elites of a run, or the genome, confidence and lineage of one; or what a picture carries."""
     from neatfool.runs import RunFolder
     from neatfool.search import inspect_elite, inspect_run
 
+    if run.is_file():
+        _inspect_picture(run, class_name, json=json, quiet=quiet)
+        return
     folder = RunFolder.open(run)
     if class_name is None:
         overview = inspect_run(folder)
@@ -46,6 +57,41 @@ def _print_overview(overview: dict[str, Any]) -> None:
     for elite in overview["elites"]:
         table.add_row(str(elite["class"]), elite["class_name"], percent(elite["confidence"]), str(elite["generation"]))
     stdout.print(table)
+
+
+def _inspect_picture(path: Path, class_name: str | None, *, json: bool, quiet: bool) -> None:
+    from neatfool.report import PictureFile
+
+    picture = PictureFile.open(path)
+    if class_name is None and len(picture.note.elites) > 1:
+        found = picture.summary()
+        table = Table(title=f"{path}: {found['model']}")
+        for column in ("class", "name", "confidence"):
+            table.add_column(column, justify="left" if column == "name" else "right")
+        for elite in found["elites"]:
+            table.add_row(str(elite["class"]), elite["class_name"], percent(elite["confidence"]))
+    else:
+        found = picture.describe(picture.elite(class_name))
+        table = None
+    if json:
+        print_json(found)
+    elif quiet:
+        return
+    elif table is not None:
+        stdout.print(table)
+    else:
+        print_table(
+            {
+                "confidence": percent(found["confidence"]),
+                "model": found["model"],
+                "fingerprint": found["fingerprint"] or "none",
+                "found by": found["command"] or "settings that --json prints",
+                "drawn by": f"neatfool {found['neatfool']}",
+            },
+            title=f"class {found['class']}: {found['class_name']}",
+        )
+        stdout.print("genome", style="dim")
+        stdout.print(jsonlib.dumps(found["genome"]), soft_wrap=True)
 
 
 def _print_elite(elite: dict[str, Any]) -> None:
