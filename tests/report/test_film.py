@@ -2,6 +2,7 @@
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_a_film_begins_with_the_random_start_and_ends_with_the_elite(
     ancestors.genomes(line).take(np.array([0])).render(first)
     assert np.abs(frames[0] - first[0, 0]).mean() < loss
     # One grows into the next: no frame is far from the one before, as the first is from the last.
-    steps = [np.abs(one - other).mean() for one, other in zip(frames, frames[1:], strict=False)]
+    steps = [np.abs(one - other).mean() for one, other in pairwise(frames)]
     assert max(steps) < np.abs(frames[0] - frames[-1]).mean() / 2
     with Image.open(out) as picture:
         assert picture.info["loop"] == 0

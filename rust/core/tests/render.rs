@@ -8,8 +8,8 @@ use std::sync::atomic::AtomicBool;
 
 use common::{GO, PAPER, random_genome, reference_genomes};
 use neatfool_core::{
-    Activation, ColorModel, ConnectionGene, Coordinates, Genome, GenomeError, Grid, Level, MAX_BAND_SIZE, MAX_SIZE, NodeGene, Purpose,
-    RenderError, Stream, outputs, render, sums,
+    Activation, ColorModel, ConnectionGene, Coordinates, Genome, GenomeError, Grid, Level, MAX_BAND_SIZE, MAX_SIZE,
+    NodeGene, Purpose, RenderError, Stream, outputs, render, sums,
 };
 use proptest::prelude::*;
 
@@ -467,7 +467,11 @@ fn ends(height: usize) -> impl Strategy<Value = Vec<usize>> {
 
 /// Some rows of every plane of a picture.
 fn rows<T: Copy>(planes: &[T], width: usize, height: usize, rows: Range<usize>) -> Vec<T> {
-    planes.chunks_exact(width * height).flat_map(|plane| &plane[rows.start * width..rows.end * width]).copied().collect()
+    planes
+        .chunks_exact(width * height)
+        .flat_map(|plane| &plane[rows.start * width..rows.end * width])
+        .copied()
+        .collect()
 }
 
 proptest! {

@@ -88,8 +88,7 @@ fn evaluate(program: &Program, grid: &Grid, cancel: &AtomicBool) -> Result<Vec<f
                 return Err(RenderError::Cancelled);
             }
             for column in 0..width {
-                let quarter =
-                    (row.min(height - 1 - row) - grid.quarter_rows.start, column.min(width - 1 - column));
+                let quarter = (row.min(height - 1 - row) - grid.quarter_rows.start, column.min(width - 1 - column));
                 registers[input::X as usize] = grid.x[column];
                 registers[input::Y as usize] = grid.y[row];
                 registers[input::D as usize] = grid.d[quarter.0 * width.div_ceil(2) + quarter.1];
