@@ -81,7 +81,6 @@ _HOMES = {
         "EvolveConfig",
         "FunctionJudge",
         "Judge",
-        "Judgement",
         "MapElites",
         "MapElitesStrategy",
         "Neat",

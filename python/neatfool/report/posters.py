@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -158,12 +158,15 @@ class _Grid:
         unit = min(page) / 100
         room = width - 2 * round(7 * unit)
         gap = max(1, round(room / columns * 0.11))
-        wide = max(1, (room - (columns - 1) * gap) // columns)
-        tall = max(1, round(wide * shape[1] / shape[2]))
+        wide = (room - (columns - 1) * gap) / columns
         name = min(max(0.085 * wide, 0.9 * unit), 2.2 * unit)
-        grid = cls(width, height, columns, 1, (wide, tall), gap, name, unit)
-        fits = max(1, int((grid.bottom - grid.top + grid.between) // (grid.row + grid.between)))
-        return cls(width, height, columns, min(fits, -(-count // columns)), (wide, tall), gap, name, unit)
+        grid = cls(width, height, columns, 1, (0, 0), gap, name, unit)
+        # A single row may be too tall for the page.
+        scale = min(wide / shape[2], (grid.bottom - grid.top - grid.row) / shape[1])
+        tile = (max(1, int(scale * shape[2])), max(1, int(scale * shape[1])))
+        grid = replace(grid, tile=tile)
+        fits = (grid.bottom - grid.top + grid.between) // (grid.row + grid.between)
+        return replace(grid, rows=max(1, min(fits, -(-count // columns))))
 
     @property
     def margin(self) -> int:
@@ -191,7 +194,8 @@ class _Grid:
     def corner(self, index: int) -> tuple[int, int]:
         """Left and top of an image; the last row stands just above the foot."""
         row, column = divmod(index, self.columns)
-        left = self.margin + column * (self.tile[0] + self.gap)
+        wide = self.tile[0] + self.gap
+        left = (self.width - self.columns * wide + self.gap) // 2 + column * wide
         return left, self.bottom - (self.rows - row) * (self.row + self.between) + self.between
 
 
