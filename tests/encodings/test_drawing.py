@@ -113,7 +113,7 @@ def packed(**changes):
         ("direct", packed(data=3)),
         ("direct", packed(type="b1", shape=[1, 8])),
         ("direct", genome_to_json(nf.Direct().start(1, shape=(1, 3, 3), seed=0), 0)),
-        ("own", packed()),
+        ("own", packed(shape=[2, 2])),
     ],
 )
 def test_what_is_no_genome_is_refused(kind, value):

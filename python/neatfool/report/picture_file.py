@@ -257,4 +257,9 @@ def _flags(base: EvolveConfig, config: EvolveConfig) -> list[str] | None:
     }
     kinds = {key: {"name": getattr(config, key).name} for key in ("encoding", "strategy")}
     layers = base.model_dump(exclude_defaults=True)
-    return flags if build_config(layers, kinds, said) == config else None
+    return flags if _settled(build_config(layers, kinds, said)) == _settled(config) else None
+
+
+def _settled(config: EvolveConfig) -> EvolveConfig:
+    """As a run has them once it is begun."""
+    return config.model_copy(update={"start": config.batch if config.start is None else config.start})

@@ -103,7 +103,7 @@ def poster(
     pieces = [
         *_head(folder, summary, grid),
         *_images(folder, summary, elites, grid, shown, rows),
-        *_foot(summary, note, grid),
+        *_foot(summary, elites, note, grid),
     ]
     write_strips(path, (height, width), _painted(pieces, width, height), note=note.to_json() if note else "", dpi=dpi)
     classes = tuple(summary.elites[row].class_index for row in shown)
@@ -175,17 +175,17 @@ class _Grid:
     @property
     def top(self) -> int:
         """Above it stands the head."""
-        return round(24 * self.unit)
+        return round(22.5 * self.unit)
 
     @property
     def bottom(self) -> int:
         """Below it stands the foot."""
-        return self.height - round(10.5 * self.unit)
+        return self.height - round(10 * self.unit)
 
     @property
     def row(self) -> int:
         """Height of an image with the lines below it."""
-        return self.tile[1] + round(4.1 * self.name)
+        return self.tile[1] + round(3.7 * self.name)
 
     @property
     def between(self) -> int:
@@ -282,18 +282,18 @@ def _images(
         yield _Text(second, left, baseline + 1.4 * grid.name, size=0.85 * grid.name, room=wide, colour=colour)
 
 
-def _foot(summary: Summary, note: PictureNote | None, grid: _Grid) -> Iterator[_Piece]:
+def _foot(summary: Summary, elites: Elites, note: PictureNote | None, grid: _Grid) -> Iterator[_Piece]:
     unit, room = grid.unit, grid.width - 2 * grid.margin
     count = grid.columns * grid.rows
     facts = [f"the surest {count:,} of {len(summary.elites):,} images"] if count < len(summary.elites) else []
     if summary.evaluations is not None:
         facts.append(f"{summary.evaluations:,} images judged")
-    if note is not None:
+    if note is not None and elites.genomes is not None and elites.genomes.scalable:
         facts.append(f"drawn anew; the network saw {note.image_shape[2]} x {note.image_shape[1]} pixels")
     yield _Box(grid.margin, grid.height - round(7.6 * unit), room, max(1, round(unit / 12)), "rule")
     yield _Text("  ·  ".join(facts), grid.margin, grid.height - 5.6 * unit, size=1.15 * unit, room=room, colour="muted")
-    command = (note and note.command) or "neatfool"
-    yield _Text(command, grid.margin, grid.height - 3.8 * unit, size=1.15 * unit, room=room, colour="muted")
+    if note is not None and note.command:
+        yield _Text(note.command, grid.margin, grid.height - 3.8 * unit, size=1.15 * unit, room=room, colour="muted")
 
 
 def _painted(pieces: list[_Piece], width: int, height: int) -> Iterator[NDArray[np.uint8]]:

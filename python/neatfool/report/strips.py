@@ -87,7 +87,7 @@ def _write_png(
             lines[:, 0] = 2  # filter "Up"
             lines[:, 1:] = (strip - np.concatenate([above[np.newaxis], strip[:-1]])).reshape(len(strip), -1)
             above = strip[-1]
-            if packed := deflate.compress(lines):
+            if packed := deflate.compress(lines.data):
                 file.write(png_chunk(b"IDAT", packed))
         file.write(png_chunk(b"IDAT", deflate.flush()) + png_chunk(b"IEND", b""))
 
