@@ -175,7 +175,7 @@ class _Grid:
     @property
     def top(self) -> int:
         """Above it stands the head."""
-        return round(22.5 * self.unit)
+        return round(22 * self.unit)
 
     @property
     def bottom(self) -> int:
