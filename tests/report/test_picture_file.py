@@ -81,7 +81,7 @@ def test_what_a_picture_carries(folder: Path, picture: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "words",
     [
-        ["--preset", "paper-mnist-direct", "--generations", "0", "--seed", "5"],
+        ["--preset", "paper-mnist", "--generations", "0", "--seed", "5"],
         ["--strategy", "neat", "--generations", "0", "--batch", "40", "--classes", "1-3,8"],
     ],
 )
@@ -166,7 +166,7 @@ HOSTILE = {
     "no zlib": (lambda _: png_chunk(b"iTXt", b"neatfool\0\1\0\0\0abc"), "damaged"),
     "half of zlib": (lambda _: png_chunk(b"iTXt", b"neatfool\0\1\0\0\0" + zlib.compress(b"{}")[:5]), "damaged"),
     "no fields": (lambda _: png_chunk(b"iTXt", b"neatfool\0"), "damaged"),
-    "self": (lambda picture: changed(picture, settings={"encoding": {"self": 1}}), "encoding"),
+    "self": (lambda picture: changed(picture, settings={"encoding": {"self": 1}}), "self"),
     "bomb": (lambda _: bomb(), "too long"),
     "bombs": (lambda _: png_note("x" * NOTE_LIMIT) + png_note("x"), "too long"),
     "length": (lambda _: struct.pack(">I", 2**31) + b"iTXt", "too long"),
