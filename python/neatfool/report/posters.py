@@ -17,8 +17,7 @@ from neatfool.figures.style import light
 from neatfool.figures.tiles import font, plain_text, shorten
 from neatfool.report.picture_file import PictureNote
 from neatfool.report.strips import check_format, strip_rows, write_strips
-from neatfool.report.summary import Summary, summarise
-from neatfool.runs import Elites, RunFolder, read_elites
+from neatfool.runs import FOOLED, Elites, RunFolder, Tally, read_elites, verdicts
 from neatfool.search import Run, folder_of
 from neatfool.shared.text import percent
 
@@ -87,27 +86,32 @@ def poster(
     width, height = _pixels(size, dpi)
     check_format(path, (height, width))
     folder = folder_of(source)
-    summary = summarise(folder)
-    if not summary.elites:
+    elites, judgement = read_elites(folder), folder.judgement()
+    if not len(elites):
         raise RunError(f"{folder.path} has no images yet; let it reach its first checkpoint.")
-    order = sorted(
-        range(len(summary.elites)),
-        key=lambda row: (_ORDER.index(summary.verdicts[row]), -summary.elites[row].confidence),
-    )
+    exclusive = folder.manifest.exclusive
+    found = verdicts(elites.classes.tolist(), elites.confidence.tolist(), judgement, exclusive=exclusive)
+    order = sorted(range(len(elites)), key=lambda row: (_ORDER.index(found[row]), -elites.confidence[row]))
     grid = _Grid.fitting(len(order), (width, height), folder.manifest.image_shape, columns)
     shown = order[: grid.columns * grid.rows]
-    elites = read_elites(folder)
-    cells = {index: row for row, index in enumerate(elites.classes.tolist())}
-    rows = [cells[summary.elites[row].class_index] for row in shown]
-    note = PictureNote.of_run(folder, elites, rows)
+    note = PictureNote.of_run(folder, elites, shown)
+    title = (Tally.of(found, exclusive=exclusive).words() or [_sure(elites)])[0]
+    taken = [
+        judgement.top(int(elites.classes[row])) if judgement and found[row] == "not reached" else [] for row in shown
+    ]
+    names = folder.manifest.class_names
+    seen = [f"{plain_text(names[top[0][0]]) or top[0][0]} {percent(top[0][1])}" if top else "" for top in taken]
     pieces = [
-        *_head(folder, summary, grid),
-        *_images(folder, summary, elites, grid, shown, rows),
-        *_foot(summary, elites, note, grid),
+        *_head(plain_text(folder.manifest.model) or "a classifier", title, grid),
+        *_images(elites, shown, seen, grid),
+        *_foot(elites, len(shown), note, grid),
     ]
     write_strips(path, (height, width), _painted(pieces, width, height), note=note.to_json() if note else "", dpi=dpi)
-    classes = tuple(summary.elites[row].class_index for row in shown)
-    return Poster(path, classes, grid.columns, (width, height))
+    return Poster(path, tuple(elites.classes[shown].tolist()), grid.columns, (width, height))
+
+
+def _sure(elites: Elites) -> str:
+    return f"{(elites.confidence >= FOOLED).sum():,} of {len(elites):,} images at 99 % or more"
 
 
 def _pixels(size: str, dpi: int) -> tuple[int, int]:
@@ -248,10 +252,8 @@ class _Text:
         return self._drawn[first:end]
 
 
-def _head(folder: RunFolder, summary: Summary, grid: _Grid) -> Iterator[_Piece]:
+def _head(model: str, title: str, grid: _Grid) -> Iterator[_Piece]:
     unit, room = grid.unit, grid.width - 2 * grid.margin
-    title = (summary.tally.words() or [f"{summary.over_99:,} of {len(summary.elites):,} images at 99 % or more"])[0]
-    model = plain_text(folder.manifest.model) or "a classifier"
     yield _Text(model, grid.margin, 8.8 * unit, size=1.9 * unit, room=room, colour="c1")
     largest = 6.6 * unit
     size = largest * min(1, room / font(largest).getlength(title))
@@ -260,40 +262,33 @@ def _head(folder: RunFolder, summary: Summary, grid: _Grid) -> Iterator[_Piece]:
     yield _Text(line, grid.margin, 19.2 * unit, size=1.6 * unit, room=room, colour="muted")
 
 
-def _images(
-    folder: RunFolder, summary: Summary, elites: Elites, grid: _Grid, shown: list[int], rows: list[int]
-) -> Iterator[_Piece]:
-    names, hair = folder.manifest.class_names, max(1, round(grid.unit / 20))
+def _images(elites: Elites, shown: list[int], seen: list[str], grid: _Grid) -> Iterator[_Piece]:
+    """The images, and below each its class, the confidence, and what it is taken for if that is something else."""
+    hair = max(1, round(grid.unit / 20))
     wide, tall = grid.tile
-    for index, (row, cell) in enumerate(zip(shown, rows, strict=True)):
-        elite = summary.elites[row]
+    for index, (row, other) in enumerate(zip(shown, seen, strict=True)):
         left, top = grid.corner(index)
         yield _Box(left - hair, top - hair, wide + 2 * hair, tall + 2 * hair, "rule")
-        chosen = np.array([cell])
+        chosen = np.array([row])
         image = elites.pixels(chosen)[0] if elites.genomes is None else elites.genomes.take(chosen)
         yield _Image(Drawing(image, (tall, wide), supersample=_SAMPLES), left, top)
-        name = plain_text(elite.class_name) or f"class {elite.class_index}"
+        name = plain_text(elites.class_names[row]) or f"class {elites.classes[row]}"
         baseline = top + tall + 1.55 * grid.name
         yield _Text(name, left, baseline, size=grid.name, room=wide)
-        second, colour = percent(elite.confidence), "muted"
-        if summary.verdicts[row] == "not reached" and summary.judgement is not None:
-            taken, sure = summary.judgement.top(elite.class_index)[0]
-            second, colour = f"{second}, seen as {plain_text(names[taken]) or taken} {percent(sure)}", "c2"
-        yield _Text(second, left, baseline + 1.4 * grid.name, size=0.85 * grid.name, room=wide, colour=colour)
+        sure = percent(float(elites.confidence[row]))
+        text, colour = (f"{sure}, seen as {other}", "c2") if other else (sure, "muted")
+        yield _Text(text, left, baseline + 1.4 * grid.name, size=0.85 * grid.name, room=wide, colour=colour)
 
 
-def _foot(summary: Summary, elites: Elites, note: PictureNote | None, grid: _Grid) -> Iterator[_Piece]:
+def _foot(elites: Elites, count: int, note: PictureNote | None, grid: _Grid) -> Iterator[_Piece]:
     unit, room = grid.unit, grid.width - 2 * grid.margin
-    count = grid.columns * grid.rows
-    facts = [f"the surest {count:,} of {len(summary.elites):,} images"] if count < len(summary.elites) else []
-    if summary.evaluations is not None:
-        facts.append(f"{summary.evaluations:,} images judged")
+    facts = [f"the surest {count:,} of {len(elites):,} images"] if count < len(elites) else []
     if note is not None and elites.genomes is not None and elites.genomes.scalable:
-        facts.append(f"drawn anew; the network saw {note.image_shape[2]} x {note.image_shape[1]} pixels")
+        facts.append(f"drawn anew at this size; the network saw {note.image_shape[2]} x {note.image_shape[1]} pixels")
     yield _Box(grid.margin, grid.height - round(7.6 * unit), room, max(1, round(unit / 12)), "rule")
-    yield _Text("  ·  ".join(facts), grid.margin, grid.height - 5.6 * unit, size=1.15 * unit, room=room, colour="muted")
-    if note is not None and note.command:
-        yield _Text(note.command, grid.margin, grid.height - 3.8 * unit, size=1.15 * unit, room=room, colour="muted")
+    lines = ["  ·  ".join(facts), (note and note.command) or ""]
+    for line, below in zip(lines, (5.6, 3.8), strict=True):
+        yield _Text(line, grid.margin, grid.height - below * unit, size=1.15 * unit, room=room, colour="muted")
 
 
 def _painted(pieces: list[_Piece], width: int, height: int) -> Iterator[NDArray[np.uint8]]:
