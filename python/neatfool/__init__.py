@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from neatfool.experiments.retraining import RetrainSettings, retrain
     from neatfool.experiments.transfer import transfer
     from neatfool.models import list_models, load_classifier
-    from neatfool.report import animate, write_gallery, write_report
+    from neatfool.report import animate, poster, write_gallery, write_report
     from neatfool.runs import Judgement, RunFolder
     from neatfool.scaling import RayJudge
     from neatfool.search import (
@@ -99,7 +99,7 @@ _HOMES = {
     "neatfool.experiments.retraining": ("RetrainSettings", "retrain"),
     "neatfool.experiments.transfer": ("transfer",),
     "neatfool.models": ("list_models", "load_classifier"),
-    "neatfool.report": ("animate", "write_gallery", "write_report"),
+    "neatfool.report": ("animate", "poster", "write_gallery", "write_report"),
     "neatfool.runs": ("Judgement", "RunFolder"),
     "neatfool.scaling": ("RayJudge",),
     "neatfool.search": (
@@ -109,7 +109,6 @@ _HOMES = {
         "FunctionJudge",
         "GenomeJudge",
         "Judge",
-        "Judgement",
         "MapElites",
         "MapElitesStrategy",
         "Neat",
@@ -191,6 +190,7 @@ __all__ = [  # `__getattr__` has them
     "live",
     "load_classifier",
     "plots",
+    "poster",
     "register_encoding",
     "register_objective",
     "register_strategy",

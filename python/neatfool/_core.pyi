@@ -230,6 +230,7 @@ class CppnGenomes:
         coordinates: str,
         color: str,
         home: tuple[int, int] | None = None,
+        band: tuple[int, int] | None = None,
     ) -> None:
         """Draws the genomes from `first` on into `out`, shape (N, outputs, height, width).
 
@@ -238,7 +239,9 @@ class CppnGenomes:
             first: index of the genome drawn into `out[0]`.
             coordinates: "unit" or "pixel".
             color: "hls", "hsv" or "raw" (planes as they are); gray genomes ignore it.
-            home: (height, width) whose pixel indices "pixel" coordinates run over, if not those of `out`.
+            home: (height, width) whose pixel indices "pixel" coordinates run over, if not those of the picture.
+            band: (row, height) if `out` takes the rows from `row` on of pictures of that height, which may be 65,536 pixels
+                a side; else 16,384.
         """
 
     def outputs_at(

@@ -12,7 +12,7 @@ from PIL import Image
 
 import neatfool as nf
 from neatfool import cli
-from neatfool.search import build_config, draw_elite
+from neatfool.search import build_config
 from neatfool.shared.text import percent
 
 
@@ -254,14 +254,6 @@ def test_the_device_a_classifier_is_on_is_remembered(tmp_path):
 def test_layers_without_a_name_go_below_one_with_the_same_name():
     assert build_config({"encoding": {"weight_rate": 0.9}}, {"encoding": {"name": "cppn"}}).encoding.weight_rate == 0.9
     assert build_config({"encoding": {"weight_rate": 0.9}}, {"encoding": {"name": "direct"}}).encoding == nf.Direct()
-
-
-def test_a_picture_that_would_be_too_wide_is_one_sentence(tmp_path):
-    judge = nf.FunctionJudge(lambda images: np.zeros((len(images), 2)), image_shape=(1, 4, 9), classes=2)
-    nf.evolve(judge, generations=0, batch=3, out=tmp_path / "run")
-    with pytest.raises(nf.ConfigError, match=r"36864 x 16384 pixels is too large; choose a --size of at most 7281"):
-        draw_elite(nf.RunFolder.open(tmp_path / "run"), "0", size=16384)
-    assert draw_elite(nf.RunFolder.open(tmp_path / "run"), "0", size=8)[1].size == (18, 8)
 
 
 def test_names_that_look_like_markup_are_names(neatfool, workplace):

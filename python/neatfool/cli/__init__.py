@@ -23,6 +23,7 @@ from neatfool.cli import (
     hypothesis,
     inspect,
     models,
+    poster,
     render,
     repeat,
     report,
@@ -52,7 +53,7 @@ GROUPS = {
     "Fool a classifier": (evolve, ascend, resume),
     "Ask what the images tell": (transfer, repeat, diversity, hypothesis, reproduce),
     "Measure and harden": (audit, retrain, export),
-    "Look at a run": (report, inspect, render, animate),
+    "Look at a run": (report, inspect, render, animate, poster),
     "Classifiers": (models, check, train),
 }
 COMMANDS = tuple(module for group in GROUPS.values() for module in group)

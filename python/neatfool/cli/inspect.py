@@ -1,6 +1,7 @@
 """`neatfool inspect`."""
 
 import json as jsonlib
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,11 +14,17 @@ from neatfool.shared.text import percent
 EPILOG = """Examples:
   neatfool inspect runs/mine
   neatfool inspect runs/mine --class goldfish --json
+  neatfool inspect goldfish.png
 """
 
 
 def command(
-    run: options.RunPath,
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN|PICTURE", help="A run folder, or a picture that render or poster wrote.", show_default=False
+        ),
+    ],
     class_name: Annotated[
         str | None,
         typer.Option("--class", "-c", metavar="C", help="An index or (part of) a class name.", show_default="all"),
@@ -25,10 +32,13 @@ def command(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Show the elites of a run, or the genome, confidence and lineage of one."""
+    """Show the elites of a run, or the genome, confidence and lineage of one; or what a picture carries."""
     from neatfool.runs import RunFolder
     from neatfool.search import inspect_elite, inspect_run
 
+    if run.is_file():
+        _inspect_picture(run, class_name, json=json, quiet=quiet)
+        return
     folder = RunFolder.open(run)
     if class_name is None:
         overview = inspect_run(folder)
@@ -53,6 +63,41 @@ def _print_overview(overview: dict[str, Any]) -> None:
         confidence, generation = percent(elite["confidence"]), str(elite["generation"])
         table.add_row(str(elite["class"]), elite["class_name"], confidence, judged, generation)
     stdout.print(table)
+
+
+def _inspect_picture(path: Path, class_name: str | None, *, json: bool, quiet: bool) -> None:
+    from neatfool.report import PictureFile
+
+    picture = PictureFile.open(path)
+    if class_name is None and len(picture.note.elites) > 1:
+        found = picture.summary()
+        table = Table(title=f"{path}: {found['model']}")
+        for column in ("class", "name", "confidence"):
+            table.add_column(column, justify="left" if column == "name" else "right")
+        for elite in found["elites"]:
+            table.add_row(str(elite["class"]), elite["class_name"], percent(elite["confidence"]))
+    else:
+        found = picture.describe(picture.elite(class_name))
+        table = None
+    if json:
+        print_json(found)
+    elif quiet:
+        return
+    elif table is not None:
+        stdout.print(table)
+    else:
+        print_table(
+            {
+                "confidence": percent(found["confidence"]),
+                "model": found["model"],
+                "fingerprint": found["fingerprint"] or "none",
+                "found by": found["command"] or "settings that --json prints",
+                "drawn by": f"neatfool {found['neatfool']}",
+            },
+            title=f"class {found['class']}: {found['class_name']}",
+        )
+        stdout.print("genome", style="dim")
+        stdout.print(jsonlib.dumps(found["genome"]), soft_wrap=True)
 
 
 def _print_elite(elite: dict[str, Any]) -> None:

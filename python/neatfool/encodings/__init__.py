@@ -13,12 +13,16 @@ from neatfool.encodings.base import (
 )
 from neatfool.encodings.cppn import Cppn, CppnPopulation
 from neatfool.encodings.direct import Direct, DirectPopulation
+from neatfool.encodings.drawing import LARGEST_SIDE, MOST_SAMPLES, Drawing
 from neatfool.encodings.nodes import node_pictures
+from neatfool.encodings.portable import genome_from_json, genome_to_json
 
 register_encoding = ENCODINGS.register
 
 __all__ = [
     "ENCODINGS",
+    "LARGEST_SIDE",
+    "MOST_SAMPLES",
     "ArrayEncoding",
     "ArrayPopulation",
     "Arrays",
@@ -27,11 +31,14 @@ __all__ = [
     "CppnPopulation",
     "Direct",
     "DirectPopulation",
+    "Drawing",
     "Encoding",
     "Operator",
     "Population",
     "Shape",
     "Species",
+    "genome_from_json",
+    "genome_to_json",
     "node_pictures",
     "register_encoding",
 ]

@@ -75,6 +75,18 @@ class Cppn(Settings):
         innovations.check(genomes)
         return CppnPopulation(self, genomes, innovations, shape=shape, seed=seed, markings=markings)
 
+    def of_json(self, texts: Sequence[str], *, shape: Shape) -> CppnPopulation:
+        """Genomes from their JSON form, to be drawn; they have no innovations to go on with.
+
+        Raises:
+            ValueError: one is no genome, or draws other channels than those of `shape`.
+        """
+        genomes = _core.CppnGenomes.from_json(texts)
+        if genomes.outputs != shape[0]:
+            raise ValueError(f"genomes of {genomes.outputs} outputs do not draw {shape[0]} channels")
+        innovations = _core.Innovations(next_innovation=0, next_node=0)
+        return CppnPopulation(self, genomes, innovations, shape=shape, seed=0, markings=False)
+
     def species(self, count: int, settings: Any, arrays: Arrays | None = None) -> CppnSpecies:
         """See `Encoding.species`: species by compatibility distance, steered to a number of them."""
         if arrays is None:
@@ -246,6 +258,23 @@ class CppnPopulation:
             coordinates=self.encoding.coordinates,
             color=self.encoding.color,
             home=self.shape[1:],
+        )
+
+    def render_rows(self, out: NDArray[np.uint8], *, row: int, height: int) -> None:
+        """Draws the rows from `row` on of pictures of `height` rows: the bytes that they have in the whole.
+
+        Args:
+            out: shape (N, channels, rows, width), uint8, C-contiguous.
+            row: the first row.
+            height: of the whole pictures; at most 65,536, as the width.
+        """
+        self.genomes.render(
+            out,
+            first=0,
+            coordinates=self.encoding.coordinates,
+            color=self.encoding.color,
+            home=self.shape[1:],
+            band=(row, height),
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:

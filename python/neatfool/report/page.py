@@ -1,7 +1,6 @@
 """The HTML report: one file that needs nothing else to be read."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from neatfool.report.album import Sizes, album
 from neatfool.report.gallery import write_gallery
 from neatfool.report.hierarchy import Group, imagenet_hierarchy, read_hierarchy
 from neatfool.report.pictures import Keep, PictureFolder
+from neatfool.report.places import settings_without_places, without_places
 from neatfool.report.summary import Summary, summarise
 from neatfool.runs import Elite, Manifest, RunFolder, Verdict
 from neatfool.search import Run, folder_of
@@ -110,8 +110,6 @@ class _Section:
     def tiles(self) -> list[_Tile]:
         return [tile for group in self.groups for tile in group.tiles]
 
-
-_ABSOLUTE = re.compile(r"(?:(?<=^)|(?<=[\s='\"]))(?:/|[A-Za-z]:\\)(?:[^\s'\"]*[/\\])?([^\s'\"/\\]+)")
 
 Source = Run | RunFolder | Path | str
 """A run with a folder, or the folder."""
@@ -250,7 +248,7 @@ def _section(
         image_shape=manifest.image_shape,
         pixelated=max(manifest.image_shape[1:]) <= SMALL_SIDE,
         command=_repeat_command(manifest, summary),
-        settings=tomli_w.dumps(_without_places(run.config)),
+        settings=tomli_w.dumps(settings_without_places(run.config)),
         provenance={
             "Created": manifest.created,
             "Command": manifest.command,
@@ -309,16 +307,4 @@ def _repeat_command(manifest: Manifest, summary: Summary) -> str | None:
     if summary.command == "evolve":
         return "neatfool evolve --config config.toml"
     command = manifest.command_line
-    return None if command is None else _ABSOLUTE.sub(lambda found: found[1], command)
-
-
-def _without_places(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings that say nothing of where files lie here: of a path that begins at the root the last part alone."""
-    return {
-        key: _without_places(value)
-        if isinstance(value, Mapping)
-        else _ABSOLUTE.sub(lambda found: found[1], value)
-        if isinstance(value, str)
-        else value
-        for key, value in config.items()
-    }
+    return None if command is None else without_places(command)

@@ -5,7 +5,7 @@ from neatfool.search.archive import Archive, Member, confidence_statistics
 from neatfool.search.config import EvolveConfig, build_config, read_config
 from neatfool.search.evaluate import Evaluator, Profile
 from neatfool.search.evolution import evolve, resume
-from neatfool.search.inspection import draw_elite, inspect_elite, inspect_run
+from neatfool.search.inspection import inspect_elite, inspect_run
 from neatfool.search.judge import FunctionJudge, GenomeJudge, Judge, StreamingJudge
 from neatfool.search.lineage import Birth, Lineage
 from neatfool.search.loading import (
@@ -67,7 +67,6 @@ __all__ = [
     "check_repeats",
     "chosen_classes",
     "confidence_statistics",
-    "draw_elite",
     "evolve",
     "folder_of",
     "inspect_elite",

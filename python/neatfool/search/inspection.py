@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from neatfool.errors import ConfigError
 from neatfool.runs import Judgement, RunFolder
 from neatfool.search.loading import load_search
-from neatfool.shared.pixels import for_looking
-
-_LARGEST_SIDE = 16384
 
 
 def inspect_run(folder: RunFolder) -> dict[str, Any]:
@@ -82,40 +75,3 @@ def _judged(judgement: Judgement | None, class_index: int, names: Sequence[str])
     """The classes that the judge is surest of in a class's elite, the surest first; none where a run does not say."""
     top = [] if judgement is None else judgement.top(class_index)
     return [{"class": index, "class_name": names[index], "confidence": sure} for index, sure in top]
-
-
-def draw_elite(folder: RunFolder, class_name: str, *, size: int | None = None) -> tuple[int, Image.Image]:
-    """Draws one class's elite.
-
-    Args:
-        folder: the run.
-        class_name: an index or (part of) a class name.
-        size: shorter side in pixels; by default as evolved. A scalable genome, such as a CPPN, is drawn anew, others are
-            enlarged pixel by pixel.
-
-    Returns:
-        The class index and the picture.
-
-    Raises:
-        ModelError: no class, or several, are called so.
-        ConfigError: the picture would be too large.
-        RunError: the folder is damaged.
-    """
-    _, search, _ = load_search(folder)
-    archive = search.archive
-    cell = archive.cell(class_name)
-    genome = archive.genomes.take(np.array([cell], np.uint32))
-    channels, height, width = genome.shape
-    scale = (size or min(height, width)) / min(height, width)
-    drawn = (round(height * scale), round(width * scale))
-    if max(drawn) > _LARGEST_SIDE:
-        raise ConfigError(
-            f"A picture of {drawn[1]} x {drawn[0]} pixels is too large; choose a --size of at most "
-            f"{_LARGEST_SIDE * min(height, width) // max(height, width)}."
-        )
-    out = np.empty((1, channels, *(drawn if genome.scalable else (height, width))), np.uint8)
-    genome.render(out)
-    picture = Image.fromarray(for_looking(out)[0])
-    if not genome.scalable:
-        picture = picture.resize((drawn[1], drawn[0]), Image.Resampling.NEAREST)
-    return int(archive.classes[cell]), picture

@@ -346,6 +346,16 @@ pub enum RenderError {
         /// Largest width or height.
         most: usize,
     },
+    /// There are no such rows.
+    #[error("rows {first} to {end} are no band of a picture of {height} rows")]
+    Rows {
+        /// First row asked for.
+        first: usize,
+        /// The row after the last one.
+        end: usize,
+        /// Rows of the picture.
+        height: usize,
+    },
     /// The buffer does not hold (N, C, H, W) samples.
     #[error("the buffer has {found} bytes; these pictures take {expected}")]
     Length {

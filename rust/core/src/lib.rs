@@ -54,7 +54,7 @@ pub use crate::error::{
     VariationError,
 };
 pub use crate::genome::{BIAS, ConnectionGene, Genome, INPUTS, MAX_GENES, MAX_WEIGHT, NodeGene};
-pub use crate::raster::{ColorModel, Coordinates, Grid, MAX_SIZE, Program, outputs, render, sums};
+pub use crate::raster::{ColorModel, Coordinates, Grid, MAX_BAND_SIZE, MAX_SIZE, Program, outputs, render, sums};
 pub use crate::rng::{Purpose, Stream};
 pub use crate::simd::{Level, SIMD_VARIABLE};
 pub use crate::species::{Compatibility, Offspring, Species, SpeciesSet, SpeciesSettings, distance};

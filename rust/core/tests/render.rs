@@ -3,12 +3,13 @@
 mod common;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
 use common::{GO, PAPER, random_genome, reference_genomes};
 use neatfool_core::{
-    Activation, ColorModel, ConnectionGene, Coordinates, Genome, GenomeError, Grid, Level, MAX_SIZE, NodeGene, Purpose,
-    RenderError, Stream, outputs, render, sums,
+    Activation, ColorModel, ConnectionGene, Coordinates, Genome, GenomeError, Grid, Level, MAX_BAND_SIZE, MAX_SIZE,
+    NodeGene, Purpose, RenderError, Stream, outputs, render, sums,
 };
 use proptest::prelude::*;
 
@@ -63,7 +64,7 @@ fn exact_bytes(genome: &Genome, width: usize, height: usize, coordinates: Coordi
 }
 
 fn draw(genomes: &[&Genome], grid: &Grid, color: ColorModel) -> Vec<u8> {
-    let mut out = vec![0; genomes.len() * genomes[0].outputs() * grid.width() * grid.height()];
+    let mut out = vec![0; genomes.len() * genomes[0].outputs() * grid.width() * grid.rows().len()];
     render(genomes, grid, color, &mut out, &GO).unwrap();
     out
 }
@@ -230,6 +231,11 @@ fn threads_and_batches_do_not_matter() {
         }
         let one_by_one: Vec<u8> = genomes.iter().flat_map(|genome| in_pool(3, &[genome])).collect();
         assert!(one_by_one == expected, "one by one at {width}x{height}");
+        let first = height / 3;
+        let band = Grid::band(width, height, first..height - 1, width, height, Coordinates::Unit).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let found = pool.install(|| draw(&genomes, &band, ColorModel::Hls));
+        assert!(found == rows(&expected, width, height, first..height - 1), "a band at {width}x{height}");
     }
 }
 
@@ -335,6 +341,15 @@ fn bad_requests_are_refused() {
             Grid::new(width, height, Coordinates::Unit).unwrap_err(),
             RenderError::Size { width, height, most: MAX_SIZE }
         );
+    }
+    for rows in [3..3, 0..6, 5..9] {
+        let error = Grid::band(4, 5, rows.clone(), 4, 5, Coordinates::Unit).unwrap_err();
+        assert_eq!(error, RenderError::Rows { first: rows.start, end: rows.end, height: 5 });
+    }
+    assert!(Grid::band(MAX_BAND_SIZE, MAX_BAND_SIZE, 0..1, 4, 5, Coordinates::Unit).is_ok());
+    for (size, home, most) in [(MAX_BAND_SIZE + 1, 4, MAX_BAND_SIZE), (4, MAX_SIZE + 1, MAX_SIZE)] {
+        let error = Grid::band(size, 5, 0..1, home, 5, Coordinates::Unit).unwrap_err();
+        assert_eq!(error, RenderError::Size { width: size.max(home), height: 5, most });
     }
     let (gray, colour) = (random_genome(0, 1, 2, 6, &PAPER), random_genome(0, 3, 2, 6, &PAPER));
     let grid = grid(4, 4, Coordinates::Unit);
@@ -442,6 +457,23 @@ fn genomes() -> impl Strategy<Value = Genome> {
     )
 }
 
+/// Where bands that make up a picture of some height end.
+fn ends(height: usize) -> impl Strategy<Value = Vec<usize>> {
+    proptest::collection::btree_set(1..=height, 0..6).prop_map(move |mut ends| {
+        ends.insert(height);
+        ends.into_iter().collect()
+    })
+}
+
+/// Some rows of every plane of a picture.
+fn rows<T: Copy>(planes: &[T], width: usize, height: usize, rows: Range<usize>) -> Vec<T> {
+    planes
+        .chunks_exact(width * height)
+        .flat_map(|plane| &plane[rows.start * width..rows.end * width])
+        .copied()
+        .collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -453,6 +485,29 @@ proptest! {
         prop_assert!(outputs.iter().all(|v| v.abs() <= 1.0));
         let expected: Vec<u8> = outputs.into_iter().map(|v| (f64::from(v).abs() * 255.0) as u8).collect();
         prop_assert_eq!(draw(&[&genome], &grid, ColorModel::Raw), expected);
+    }
+
+    #[test]
+    fn bands_are_those_of_the_whole(
+        genome in genomes(),
+        (height, ends) in (1_usize..40).prop_flat_map(|height| (Just(height), ends(height))),
+        width in prop_oneof![1_usize..40, 1025_usize..1030],
+        home in (1_usize..40, 1_usize..40),
+        pixel: bool,
+    ) {
+        let coordinates = if pixel { Coordinates::Pixel } else { Coordinates::Unit };
+        let whole = Grid::resampled(width, height, home.0, home.1, coordinates).unwrap();
+        let color = if genome.outputs() == 3 { ColorModel::Hls } else { ColorModel::Raw };
+        let (expected, values) = (draw(&[&genome], &whole, color), outputs(&genome, &whole, &GO).unwrap());
+        let mut first = 0;
+        for end in ends {
+            let band = Grid::band(width, height, first..end, home.0, home.1, coordinates).unwrap();
+            prop_assert_eq!(band.rows(), first..end);
+            let found = draw(&[&genome], &band, color);
+            prop_assert!(found == rows(&expected, width, height, first..end), "rows {} to {}", first, end);
+            prop_assert_eq!(outputs(&genome, &band, &GO).unwrap(), rows(&values, width, height, first..end));
+            first = end;
+        }
     }
 
     #[test]

@@ -352,8 +352,9 @@ impl CppnGenomes {
         PyArray1::from_vec(py, values).reshape([rows.len(), columns.len()])
     }
 
-    #[pyo3(signature = (out, *, first, coordinates, color, home=None))]
+    #[pyo3(signature = (out, *, first, coordinates, color, home=None, band=None))]
     #[pyo3(name = "render")]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of one batch call")]
     fn render_batch(
         &self,
         py: Python<'_>,
@@ -362,6 +363,7 @@ impl CppnGenomes {
         coordinates: &str,
         color: &str,
         home: Option<(usize, usize)>,
+        band: Option<(usize, usize)>,
     ) -> PyResult<()> {
         let &[count, channels, height, width] = out.shape() else { unreachable!("a 4-dimensional array") };
         if channels != self.outputs {
@@ -370,7 +372,15 @@ impl CppnGenomes {
                 self.outputs
             )));
         }
-        let grid = grid(height, width, coordinates, home)?;
+        let grid = match band {
+            None => grid(height, width, coordinates, home)?,
+            Some((row, whole)) => {
+                let (home_height, home_width) = home.unwrap_or((whole, width));
+                let rows = row..row.saturating_add(height);
+                let coordinates = self::coordinates(coordinates)?;
+                Grid::band(width, whole, rows, home_width, home_height, coordinates).map_err(value_error)?
+            }
+        };
         let color = color_model(color)?;
         let genomes: Vec<&Genome> = self.genomes[drawn(first, count, self.genomes.len())?].iter().collect();
         let pixels = bytes(&mut out)?;

@@ -3,6 +3,7 @@
 #![allow(clippy::inline_always, reason = "loops are vectorised only with all that they call inside them")]
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
@@ -20,7 +21,7 @@ use crate::simd::Kernel;
 /// Tiles that are worth the while of another thread.
 const TILES_PER_TASK: usize = 8;
 
-/// Draws genomes into `out`, an array of (genomes, outputs, height, width) bytes, on the current rayon pool.
+/// Draws genomes into `out`, an array of (genomes, outputs, rows, width) bytes, on the current rayon pool.
 ///
 /// A byte is `trunc(|output| x 255)`; colour genomes go through `color` afterwards, gray ones never do. The bytes do not
 /// depend on the number of threads, the instruction set or how genomes are split into calls.
@@ -40,7 +41,7 @@ pub fn render(
     if let Some(index) = genomes.iter().position(|genome| genome.outputs() != outputs) {
         return Err(RenderError::Outputs { index, expected: outputs, found: genomes[index].outputs() });
     }
-    let size = outputs * grid.width * grid.height;
+    let size = outputs * grid.width * grid.rows.len();
     if genomes.len().checked_mul(size) != Some(out.len()) {
         return Err(RenderError::Length { expected: genomes.len().saturating_mul(size), found: out.len() });
     }
@@ -53,7 +54,7 @@ pub fn render(
     if cancel.load(Ordering::Relaxed) { Err(RenderError::Cancelled) } else { Ok(()) }
 }
 
-/// The outputs of a genome, (outputs, height, width), computed one pixel at a time: the definition of what [`render`] turns
+/// The outputs of a genome, (outputs, rows, width), computed one pixel at a time: the definition of what [`render`] turns
 /// into bytes. Runs on the current rayon pool.
 ///
 /// # Errors
@@ -62,7 +63,7 @@ pub fn outputs(genome: &Genome, grid: &Grid, cancel: &AtomicBool) -> Result<Vec<
     evaluate(&Program::compile(genome, grid.coordinates), grid, cancel)
 }
 
-/// What enters an output or hidden node before its activation, (height, width): the sum of weights times sources in the order
+/// What enters an output or hidden node before its activation, (rows, width): the sum of weights times sources in the order
 /// of the innovations, within ±4,194,303. Runs on the current rayon pool.
 ///
 /// # Errors
@@ -75,18 +76,19 @@ pub fn sums(genome: &Genome, node: u32, grid: &Grid, cancel: &AtomicBool) -> Res
 /// Runs a program, one pixel after the other.
 fn evaluate(program: &Program, grid: &Grid, cancel: &AtomicBool) -> Result<Vec<f32>, RenderError> {
     let (width, height) = (grid.width, grid.height);
-    let mut out = vec![0.0; program.outputs * width * height];
-    let mut planes: Vec<_> = out.chunks_exact_mut(width * height).map(|plane| plane.chunks_exact_mut(width)).collect();
+    let size = width * grid.rows.len();
+    let mut out = vec![0.0; program.outputs * size];
+    let mut planes: Vec<_> = out.chunks_exact_mut(size).map(|plane| plane.chunks_exact_mut(width)).collect();
     let lines: Vec<Vec<&mut [f32]>> =
-        (0..height).map(|_| planes.iter_mut().filter_map(Iterator::next).collect()).collect();
-    lines.into_par_iter().enumerate().try_for_each_init(
+        grid.rows.clone().map(|_| planes.iter_mut().filter_map(Iterator::next).collect()).collect();
+    lines.into_par_iter().zip(grid.rows.clone()).try_for_each_init(
         || vec![0.0_f32; program.registers],
-        |registers, (row, mut lines)| {
+        |registers, (mut lines, row)| {
             if cancel.load(Ordering::Relaxed) {
                 return Err(RenderError::Cancelled);
             }
             for column in 0..width {
-                let quarter = (row.min(height - 1 - row), column.min(width - 1 - column));
+                let quarter = (row.min(height - 1 - row) - grid.quarter_rows.start, column.min(width - 1 - column));
                 registers[input::X as usize] = grid.x[column];
                 registers[input::Y as usize] = grid.y[row];
                 registers[input::D as usize] = grid.d[quarter.0 * width.div_ceil(2) + quarter.1];
@@ -116,13 +118,14 @@ fn draw(genome: &Genome, grid: &Grid, color: ColorModel, out: &mut [u8], cancel:
     with_workspace(|workspace| {
         let Workspace { compiler, program, scratch } = workspace;
         compiler.compile(genome, grid.coordinates, Shown::Activations, program);
-        let rows = grid.height.div_ceil(2);
+        let rows = grid.quarter_rows.len();
         let (tile_columns, tile_rows) = Tile::shape(grid);
         let tiles_across = grid.width.div_ceil(2).div_ceil(tile_columns);
         let tiles = tiles_across * rows.div_ceil(tile_rows);
         if tiles < 2 * TILES_PER_TASK || rayon::current_num_threads() == 1 {
-            let band = bands(out, grid, rows).next().expect("a picture has rows");
-            draw_band(program, grid, color, band, scratch, cancel);
+            for band in bands(out, grid, rows) {
+                draw_band(program, grid, color, band, scratch, cancel);
+            }
         } else {
             let rows = tile_rows * TILES_PER_TASK.div_ceil(tiles_across);
             let bands: Vec<_> = bands(out, grid, rows).collect();
@@ -136,35 +139,41 @@ fn draw(genome: &Genome, grid: &Grid, color: ColorModel, out: &mut [u8], cancel:
     });
 }
 
-/// Rows of the upper half of a picture and their mirror images in the lower half.
+/// Rows of the upper half of a picture and their mirror images in the lower half, as far as they are drawn.
 #[derive(Default)]
 struct Band<'a> {
     /// First of the rows of the upper half.
     row: usize,
     rows: usize,
     top: [&'a mut [u8]; 3],
-    /// The mirror images, in the order of the picture; the middle row of an odd height is not among them.
+    /// The mirror images, in the order of the picture: of all rows or none, but the middle row of an odd height has none.
     bottom: [&'a mut [u8]; 3],
 }
 
-/// Splits the planes of a picture into bands of `rows` rows of its upper half.
+/// Splits the planes of what is drawn into bands of at most `rows` rows of the picture's upper half.
 fn bands<'a>(out: &'a mut [u8], grid: &Grid, rows: usize) -> impl Iterator<Item = Band<'a>> {
-    let (width, height) = (grid.width, grid.height);
-    let half = height.div_ceil(2);
-    let mut planes = out.chunks_exact_mut(width * height);
+    let width = grid.width;
+    let (top_rows, bottom_rows) = grid.halves();
+    let mut planes = out.chunks_exact_mut(width * grid.rows.len());
     let mut halves: [_; 3] = std::array::from_fn(|_| {
-        planes.next().unwrap_or_default().split_at_mut_checked(half * width).unwrap_or_default()
+        planes.next().unwrap_or_default().split_at_mut_checked(top_rows.len() * width).unwrap_or_default()
     });
-    let mut row = 0;
+    let Range { start: mut row, end } = grid.quarter_rows.clone();
+    // Where both a row and its mirror image are drawn, if only one of them was before.
+    let both = top_rows.start.max(bottom_rows.start);
     std::iter::from_fn(move || {
-        if row == half {
+        if row == end {
             return None;
         }
-        let mut band = Band { row, rows: rows.min(half - row), ..Band::default() };
+        let until = if row < both { both.min(end) } else { end };
+        let mut band = Band { row, rows: rows.min(until - row), ..Band::default() };
+        let has_top = top_rows.contains(&row);
+        let has_bottom = bottom_rows.contains(&row);
         for (channel, (top, bottom)) in halves.iter_mut().enumerate() {
-            let length = (band.rows * width).min(top.len());
-            band.top[channel] = top.split_off_mut(..length).unwrap_or_default();
-            let rest = bottom.len() - length.min(bottom.len());
+            let length = |has: bool, half: usize| if has { (band.rows * width).min(half) } else { 0 };
+            let (upper, lower) = (length(has_top, top.len()), length(has_bottom, bottom.len()));
+            band.top[channel] = top.split_off_mut(..upper).unwrap_or_default();
+            let rest = bottom.len() - lower;
             band.bottom[channel] = bottom.split_off_mut(rest..).unwrap_or_default();
         }
         row += band.rows;
@@ -287,11 +296,12 @@ impl Kernel for SetYAndD<'_> {
             set_y(input::Y_MIRRORED, &|row| grid.y[grid.height - 1 - row]);
         }
         let half_width = grid.width.div_ceil(2);
+        let first = row - grid.quarter_rows.start;
         let d = &mut registers[input::D as usize].0[..columns * rows];
         if columns == half_width {
-            d.copy_from_slice(&grid.d[row * columns..][..columns * rows]);
+            d.copy_from_slice(&grid.d[first * columns..][..columns * rows]);
         } else {
-            for (line, row) in d.chunks_exact_mut(columns).zip(row..) {
+            for (line, row) in d.chunks_exact_mut(columns).zip(first..) {
                 line.copy_from_slice(&grid.d[row * half_width + column..][..columns]);
             }
         }
@@ -317,8 +327,9 @@ impl Kernel for Show<'_, '_> {
         for (plane, half) in planes.iter().zip(halves) {
             let half_rows = half.len() / width;
             for (line, i) in plane.chunks_exact(columns).zip(row - band.row..row - band.row + rows) {
-                // The middle row of an odd height has no mirror image.
-                let Some(at) = (if top_bottom { half_rows.checked_sub(i + 1) } else { Some(i) }) else { break };
+                // One of the halves may not be drawn, and the middle row of an odd height has no mirror image.
+                let at = if top_bottom { half_rows.checked_sub(i + 1) } else { (i < half_rows).then_some(i) };
+                let Some(at) = at else { break };
                 copy(&mut half[at * width + first..][..columns], line, left_right);
             }
         }

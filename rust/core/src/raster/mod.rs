@@ -10,5 +10,5 @@ mod tile;
 
 pub use crate::raster::color::ColorModel;
 pub use crate::raster::draw::{outputs, render, sums};
-pub use crate::raster::grid::{Coordinates, Grid, MAX_SIZE};
+pub use crate::raster::grid::{Coordinates, Grid, MAX_BAND_SIZE, MAX_SIZE};
 pub use crate::raster::program::Program;
