@@ -59,7 +59,7 @@ format: dev  ## format, and mend what the linters can
 
 docs: $(VENV)/.built  ## the site, in site/; links that lead nowhere fail
 	@$(call install,$(call extra,docs))
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 wheels: $(VENV)/.created  ## wheels for Linux, TARGETS="x86_64 aarch64", and the sdist, in dist/; tried by `make release-check`
 	@$(call install,$(call extra,release))
