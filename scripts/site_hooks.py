@@ -1,4 +1,4 @@
-"""What mkdocs does not do by itself for the site: the page of the command line, links into the repository, nothing from elsewhere."""
+"""What mkdocs does not do by itself: the page of the command line, links into the repository, nothing from elsewhere."""
 
 import re
 import subprocess
@@ -11,12 +11,25 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
 _LINK = re.compile(r"(?<=\]\()(?:\.\./)+([^)#\s]+)")
-_LOADED = re.compile(r"<(?:script|img|iframe|source)[^>]*\ssrc=\"?https?:|<link[^>]*rel=\"?stylesheet[^>]*href=\"?https?:")
+_LOADED = re.compile(
+    r"<(?:script|img|iframe|source)[^>]*\ssrc=\"?https?:|<link[^>]*rel=\"?stylesheet[^>]*href=\"?https?:"
+)
 
 
 def on_files(files: Any, config: Any) -> Any:
     """Adds the reference of the command line, as typer writes it."""
-    command = [sys.executable, "-m", "typer", "neatfool.cli", "utils", "docs", "--name", "neatfool", "--title", "Command line"]
+    command = [
+        sys.executable,
+        "-m",
+        "typer",
+        "neatfool.cli",
+        "utils",
+        "docs",
+        "--name",
+        "neatfool",
+        "--title",
+        "Command line",
+    ]
     written = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     files.append(File.generated(config, "reference/cli.md", content=written))
     return files

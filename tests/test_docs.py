@@ -20,6 +20,7 @@ from markdown_it import MarkdownIt
 from PIL import Image, ImageDraw
 from typer.exceptions import TyperException
 
+import neatfool as nf
 from neatfool.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -116,6 +117,11 @@ def test_a_wrong_command_is_noticed() -> None:
 RUN = [
     page for page in PAGES if any(block.reason is None and block.language in ("sh", "python") for block in blocks(page))
 ]
+
+
+def test_the_reference_has_every_public_name() -> None:
+    there = set(re.findall(r"^::: neatfool\.(\w+)$", (ROOT / "docs/reference/api.md").read_text(), re.MULTILINE))
+    assert there == {name for name in nf.__all__ if not name.startswith("__")}
 
 
 @pytest.mark.slow
