@@ -61,7 +61,7 @@ docs: $(VENV)/.built  ## the site, in site/; links that lead nowhere fail
 	@$(call install,$(call extra,docs))
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-wheels: $(VENV)/.created  ## wheels for Linux, TARGETS="x86_64 aarch64", and the sdist, in dist/; tried by `make release-check`
+wheels: $(VENV)/.created  ## wheels for Linux, TARGETS="x86_64 aarch64", and the sdist, in dist/
 	@$(call install,$(call extra,release))
 	@rm -rf dist
 	@for target in $(TARGETS); do \
@@ -70,7 +70,7 @@ wheels: $(VENV)/.created  ## wheels for Linux, TARGETS="x86_64 aarch64", and the
 			--compatibility manylinux_2_28 --target $$target-unknown-linux-gnu --out dist || exit 1; \
 	done
 	@$(BIN)/maturin sdist --quiet --out dist
-	@for wheel in dist/*.whl; do $(BIN)/auditwheel show $$wheel; done
+	@for wheel in dist/*.whl; do $(BIN)/auditwheel show $$wheel | grep -E 'platform tag: "manylinux_2_(17|28)_' || exit 1; done
 
 release-check: $(VENV)/.created  ## version, changelog, tag and metadata of what `make wheels` built
 	@$(call install,$(call extra,release))
