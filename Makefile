@@ -38,7 +38,7 @@ test: dev  ## everything: Rust, Python, the slow tests too
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 notebooks: dev  ## run the notebooks of examples/
-	OMP_NUM_THREADS=1 PATH="$$(cd $(BIN) && pwd):$$PATH" $(BIN)/python -m pytest --nbmake examples
+	OMP_NUM_THREADS=1 PATH="$$(cd $(BIN) && pwd):$$PATH" $(BIN)/python -m pytest --nbmake --nbmake-timeout=900 examples
 
 lint: dev  ## formatting, lints, types, workflows; licences and sources of Rust's dependencies where cargo-deny is installed
 	cargo fmt --all --check
