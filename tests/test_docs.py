@@ -1,7 +1,7 @@
 """Every command and block of the README and of docs/ is run here, or marked with the reason why it is not.
 
 `<!-- not run: reason -->` before a block marks it. Command lines with places to fill in, RUN or FILE or [--out DIR], are
-synopses and are not run either. Of both, the commands and options still have to exist, and Python has to compile.
+synopses and are not run either, nor is `pip install`. The commands and options still have to exist, and Python has to compile.
 """
 
 import os
@@ -59,6 +59,8 @@ def blocks(page: Path) -> list[Block]:
             language = token.info or ("sh" if _SHELL.match(token.content) else "")
             if language == "sh" and any(_PLACE.fullmatch(word) for words in commands(token.content) for word in words):
                 reason = reason or "a synopsis"
+            if language == "sh" and all(line.startswith("pip install ") for line in token.content.splitlines()):
+                reason = reason or "tests keep the environment that they run in"
             found.append(Block(language, token.content, token.map[0], reason))
         mark = _MARK.fullmatch(token.content) if token.type == "html_block" else None
         reason = mark[1] if mark else None
