@@ -8,7 +8,7 @@ export MATURIN_NO_MISSING_BUILD_BACKEND_WARNING = 1
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 SOURCES := $(shell find rust -path '*/fuzz' -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print) Cargo.toml Cargo.lock pyproject.toml
-CHECKED := python tests benches scripts
+CHECKED := python tests benches examples scripts
 # The processors that `make wheels` builds for.
 TARGETS ?= x86_64 aarch64
 
@@ -48,7 +48,7 @@ lint: dev  ## formatting, lints, types, workflows; licences and sources of Rust'
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest neatfool._core
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(BIN)/zizmor --offline --quiet --no-progress .github/workflows
+	$(BIN)/zizmor --offline --quiet --no-progress --min-severity medium .github/workflows
 	@if command -v actionlint > /dev/null; then actionlint; fi
 	@if command -v cargo-deny > /dev/null; then cargo deny check licenses bans sources; fi
 
