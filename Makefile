@@ -8,7 +8,9 @@ export MATURIN_NO_MISSING_BUILD_BACKEND_WARNING = 1
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 SOURCES := $(shell find rust -path '*/fuzz' -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print) Cargo.toml Cargo.lock pyproject.toml
-CHECKED := python tests benches
+CHECKED := python tests benches examples scripts
+# The processors that `make wheels` builds for.
+TARGETS ?= x86_64 aarch64
 
 # An environment that another clone was built into, or a compiled core that is gone, has to be built again.
 BUILT := $(and $(filter $(CURDIR),$(shell cat $(VENV)/.built 2>/dev/null)),$(wildcard python/neatfool/_core*.so))
@@ -18,11 +20,11 @@ install = $(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.tom
 	> $(VENV)/requirements.txt && $(PIP) install -r $(VENV)/requirements.txt
 extra = p["project"]["optional-dependencies"]["$(1)"]
 
-.PHONY: help evolve dev test lint format bench torture audit clean always
+.PHONY: help evolve dev test notebooks lint format docs wheels release-check bench torture audit clean always
 .NOTPARALLEL:
 
 help:  ## this list
-	@awk -F ':.*##  *' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*##  *' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 evolve: $(VENV)/.built  ## evolve images against the built-in MNIST network; needs nothing but Python and Rust
 	@echo "Evolving images that the built-in network takes for digits"
@@ -35,19 +37,45 @@ test: dev  ## everything: Rust, Python, the slow tests too
 	# A process a core, and a thread a process: threads of several processes would wait for one another.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
-lint: dev  ## formatting, lints, types; licences and sources of Rust's dependencies where cargo-deny is installed
+notebooks: dev  ## run the notebooks of examples/
+	OMP_NUM_THREADS=1 PATH="$$(cd $(BIN) && pwd):$$PATH" $(BIN)/python -m pytest --nbmake --nbmake-timeout=900 examples
+
+lint: dev  ## formatting, lints, types, workflows; licences and sources of Rust's dependencies where cargo-deny is installed
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest neatfool._core
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet --no-progress --min-severity medium .github/workflows
+	@if command -v actionlint > /dev/null; then actionlint; fi
 	@if command -v cargo-deny > /dev/null; then cargo deny check licenses bans sources; fi
 
 format: dev  ## format, and mend what the linters can
 	cargo fmt --all
 	$(BIN)/ruff format $(CHECKED)
 	$(BIN)/ruff check --fix $(CHECKED)
+
+docs: $(VENV)/.built  ## the site, in site/; links that lead nowhere fail
+	@$(call install,$(call extra,docs))
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+wheels: $(VENV)/.created  ## wheels for Linux, TARGETS="x86_64 aarch64", and the sdist, in dist/
+	@$(call install,$(call extra,release))
+	@rm -rf dist
+	@for target in $(TARGETS); do \
+		{ command -v rustup > /dev/null && rustup target add $$target-unknown-linux-gnu > /dev/null 2>&1 || true; } && \
+		PATH="$$(cd $(BIN) && pwd):$$PATH" $(BIN)/maturin build --release --locked --quiet --zig \
+			--compatibility manylinux_2_28 --target $$target-unknown-linux-gnu --out dist || exit 1; \
+	done
+	@$(BIN)/maturin sdist --quiet --out dist
+	@for wheel in dist/*.whl; do $(BIN)/auditwheel show $$wheel | grep -E 'platform tag: "manylinux_2_(17|28)_' || exit 1; done
+
+release-check: $(VENV)/.created  ## version, changelog, tag and metadata of what `make wheels` built
+	@$(call install,$(call extra,release))
+	$(BIN)/python scripts/release_check.py dist
+	$(BIN)/twine check --strict dist/*
 
 bench: dev  ## every benchmark of docs/benchmarks.md
 	@$(call install,$(call extra,bench))
@@ -68,7 +96,7 @@ audit: dev  ## known vulnerabilities, licences and sources of all dependencies; 
 	$(BIN)/python -m pip_audit --skip-editable --progress-spinner off
 
 clean:  ## remove the environment and everything built
-	rm -rf $(VENV) target
+	rm -rf $(VENV) target dist site
 
 $(VENV)/.created:
 	@cargo --version 2>/dev/null | awk -v least=$(RUST) '{split($$2, v, ".")} \
