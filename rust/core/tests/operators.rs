@@ -225,9 +225,18 @@ fn mutate_is_the_mutation_of_the_settings() {
     let parent = random_genome(11, 1, 4, 12, &PAPER);
     let rates = MutationRates { add_node: 1.0, ..NONE };
     let mating = [Mating { fitter: 0, other: 0, equal: false }];
-    let child =
-        &breed(&[parent.clone()], &mating, &[Operator::Mutate], &settings(1, 0, rates), 0, 1, 0, &mut counters(), &GO)
-            .expect("valid")[0];
+    let child = &breed(
+        std::slice::from_ref(&parent),
+        &mating,
+        &[Operator::Mutate],
+        &settings(1, 0, rates),
+        0,
+        1,
+        0,
+        &mut counters(),
+        &GO,
+    )
+    .expect("valid")[0];
     assert_eq!(
         (child.nodes().len(), child.connections().len()),
         (parent.nodes().len() + 1, parent.connections().len() + 1)
