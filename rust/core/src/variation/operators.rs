@@ -1,6 +1,6 @@
 //! Operators that change what a picture shows in one piece: where it lies, how often it repeats, how it is bent and coloured.
 //!
-//! The paper found that repeating an element raises confidence (section 3.4); these let a search repeat in one step what
+//! The paper found that repeating an element raises confidence (section 3.2); these let a search repeat in one step what
 //! mutation of single genes would need many for. All but [`Operator::Mutate`], [`Operator::Weights`], [`Operator::Recolor`] and
 //! [`Operator::Mix`] feed what the network did with coordinates with new coordinates, each from a new node: the picture stays,
 //! seen through another window.
