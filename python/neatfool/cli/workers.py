@@ -19,7 +19,7 @@ Workers = Annotated[
     str | None,
     typer.Option(
         metavar="N|auto|HOST:PORT",
-        help="Have N processes of this machine look at the images, or all of a Ray cluster (pip install 'neatfool[ray]').",
+        help="Have N processes of this machine look at the images, or all of a Ray cluster (pip install 'neatfool\\[ray]').",
         show_default="this process",
         rich_help_panel=options.WORKERS,
     ),
