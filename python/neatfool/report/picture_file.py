@@ -219,7 +219,8 @@ def _command(settings: Mapping[str, Any]) -> str | None:
         config = build_config(settings)
     except (ConfigError, ModelError):
         return None
-    for preset, base in ({"": {}} | dict(PRESETS)).items():
+    presets: dict[str, Mapping[str, Any]] = {"": {}, **PRESETS}
+    for preset, base in presets.items():
         flags = _flags(build_config(base), config)
         if flags is not None:
             named = ["--preset", preset] if preset else []
