@@ -37,8 +37,7 @@ class Drawing:
             samples = self._samples
             out = np.empty((1, self.channels, (end - first) * samples, self.width * samples), np.uint8)
             self._image.render_rows(out, row=first * samples, height=self.height * samples)
-            picture: NDArray[np.uint8] = for_looking(_means(out, samples))[0]
-            return picture
+            return _seen(_means(out, samples))
         if self._whole is None:
             self._whole = self._draw()
         if self._scalable:
@@ -52,14 +51,18 @@ class Drawing:
 
     def _draw(self) -> NDArray[np.uint8]:
         if isinstance(self._image, np.ndarray):
-            whole: NDArray[np.uint8] = for_looking(self._image[np.newaxis])[0]
-            return whole
+            return _seen(self._image[np.newaxis])
         samples = self._samples
         size = (self.height * samples, self.width * samples) if self._scalable else self._image.shape[1:]
         out = np.empty((1, self.channels, *size), np.uint8)
         self._image.render(out)
-        drawn: NDArray[np.uint8] = for_looking(_means(out, samples))[0]
-        return drawn
+        return _seen(_means(out, samples))
+
+
+def _seen(drawn: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The first picture of a batch."""
+    picture: NDArray[np.uint8] = for_looking(drawn)[0]
+    return picture
 
 
 def _means(drawn: NDArray[np.uint8], samples: int) -> NDArray[np.uint8]:
