@@ -25,7 +25,7 @@ const gathered = (groups, path, found) => {
   return own.filter(group => group.all.length);
 };
 const kinds = {
-  verdict: () => about.fooled.map(([key, title]) => ({path: [title], items: items.filter(item => item.dataset.group === key)})).map(group => ({...group, all: group.items})),
+  verdict: () => about.fooled.map(([key, title]) => ({path: [title], items: items.filter(item => item.dataset.group === key)})).filter(group => group.items.length).map(group => ({...group, all: group.items})),
   hierarchy: () => {
     const groups = gathered(about.hierarchy, [], new Map(items.map(item => [+item.dataset.class, item])));
     const rest = new Set(items);
