@@ -127,4 +127,5 @@ def _stretch(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Images less their mean colours, so scaled that three standard deviations reach black and white."""
     apart = images - images.mean((2, 3), keepdims=True)
     scale = 127.5 / np.maximum(3 * apart.std((1, 2, 3), keepdims=True), 1e-6)
-    return (127.5 + scale * apart).clip(0, 255).round().astype(np.uint8)
+    stretched: NDArray[np.uint8] = (127.5 + scale * apart).clip(0, 255).round().astype(np.uint8)
+    return stretched
