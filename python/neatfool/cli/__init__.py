@@ -64,7 +64,7 @@ for title, modules in GROUPS.items():
 
 
 @app.callback(invoke_without_command=True)
-def options(
+def program(
     context: Context,
     version: Annotated[bool, Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neatfool.experiments.reproduction.paper import PAPER, Paper
 from neatfool.experiments.reproduction.rows import EXPERIMENTS
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from neatfool.experiments.reproduction.result import Reproduction, Row
 
 _MOST_TILES, _TILE, _PICTURE = 10, 112, 1000
+_FAINT = 16.0
+"""Standard deviation, of 255, below which pictures are shown with their contrast stretched, as the paper shows such."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,16 @@ class _Tile:
 
 @dataclass(frozen=True)
 class _Strip:
-    """The elites of a run, in the order of their classes, or the surest of many; `page` is its page, if there is one."""
+    """The elites of a run, in the order of their classes, or the surest of many; `page` is its page, if there is one.
+
+    Where all are faint, their contrast is `stretched`.
+    """
 
     run: str
     page: str | None
     total: int
     pixelated: bool
+    stretched: bool
     tiles: list[_Tile]
 
 
@@ -105,9 +112,20 @@ def _strip(root: Path, name: str) -> _Strip:
     chosen = np.arange(len(elites))
     if len(elites) > _MOST_TILES:
         chosen = np.argsort(-elites.confidence, kind="stable")[:_MOST_TILES]
+    images = elites.pixels(chosen)
+    spread = images.std((2, 3), dtype=np.float64).max(1)
+    stretched = bool((spread < _FAINT).all() and spread.any())
     tiles = [
         _Tile(picture_uri(as_picture(pixels), _TILE), elites.class_names[at], float(elites.confidence[at]))
-        for at, pixels in zip(chosen.tolist(), elites.pixels(chosen), strict=True)
+        for at, pixels in zip(chosen.tolist(), _stretch(images) if stretched else images, strict=True)
     ]
     page = f"{name}/report.html" if (root / name / "report.html").is_file() else None
-    return _Strip(name, page, len(elites), max(folder.manifest.image_shape[1:]) <= SMALL_SIDE, tiles)
+    return _Strip(name, page, len(elites), max(folder.manifest.image_shape[1:]) <= SMALL_SIDE, stretched, tiles)
+
+
+def _stretch(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images less their mean colours, so scaled that three standard deviations reach black and white."""
+    apart = images - images.mean((2, 3), keepdims=True)
+    scale = 127.5 / np.maximum(3 * apart.std((1, 2, 3), keepdims=True), 1e-6)
+    stretched: NDArray[np.uint8] = (127.5 + scale * apart).clip(0, 255).round().astype(np.uint8)
+    return stretched

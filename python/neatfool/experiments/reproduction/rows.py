@@ -161,15 +161,22 @@ def _transferred(context: Context, runs: list[Run], targets: list[Classifier], s
     matrix.write(context.out / "row-6")
     texts, kept = [], []
     for run, result in zip(runs, matrix.results, strict=True):
-        own = run.config.encoding.name if runs[0].classifier.name == runs[1].classifier.name else run.classifier.name
+        same = runs[0].classifier.name == runs[1].classifier.name
+        own = f"{run.config.encoding.name} images" if same else f"images for {run.classifier.name}"
         others = [(name, result.figures(at)) for at, name in enumerate(result.targets) if not result.itself[at]]
         kept += [figures["same_class_rate"] for _, figures in others]
         rates = [
             f"{name}: {percent(figures['same_class_rate'])} the same class, {percent(figures['over_99_rate'])} at 99 % or more"
             for name, figures in others
         ]
-        texts.append(f"{own} images on " + "; ".join(rates))
-    return Outcome(". ".join(texts), setting, 0, "", many_not_all(kept))
+        texts.append(f"{own} on " + "; ".join(rates))
+    return Outcome(
+        ". ".join([texts[0], *(f"{text[0].upper()}{text[1:]}" for text in texts[1:])]),
+        setting,
+        0,
+        "",
+        many_not_all(kept),
+    )
 
 
 def many_not_all(kept: list[float]) -> bool:
