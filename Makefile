@@ -69,7 +69,7 @@ wheels: $(VENV)/.created  ## wheels for Linux, TARGETS="x86_64 aarch64", and the
 		PATH="$$(cd $(BIN) && pwd):$$PATH" $(BIN)/maturin build --release --locked --quiet --zig \
 			--compatibility manylinux_2_28 --target $$target-unknown-linux-gnu --out dist || exit 1; \
 	done
-	@$(BIN)/maturin sdist --quiet --out dist
+	@$(BIN)/maturin sdist --out dist
 	@for wheel in dist/*.whl; do $(BIN)/auditwheel show $$wheel | grep -E 'platform tag: "manylinux_2_(17|28)_' || exit 1; done
 
 release-check: $(VENV)/.created  ## version, changelog, tag and metadata of what `make wheels` built
