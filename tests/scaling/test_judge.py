@@ -29,7 +29,7 @@ class Reference:
 
 
 class Actor:
-    """Calls of its methods are done when their results are fetched, on what is left of their arguments once they were pickled."""
+    """Calls of its methods are done when their results are fetched, with arguments that were pickled when they were made."""
 
     def __init__(self, ray, kind, arguments):
         self.ray, self.alive = ray, True
