@@ -53,8 +53,9 @@ def connect(workers: int | str, *, cpus: int | None) -> bool:
         return False
     quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.ERROR}
     if isinstance(workers, int):
-        # Nothing of this machine leaves it.
+        # Nothing of this machine leaves it, and workers have the priority of this process.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_worker_niceness", "0")
         quiet |= {
             "num_cpus": None if cpus is None else workers * cpus,
             "include_dashboard": False,
