@@ -201,9 +201,7 @@ def simulate(arguments: argparse.Namespace) -> list[dict[str, float]]:
     for workers in arguments.simulate:
         batch = workers * CHUNK * arguments.chunks_each
         found = parts(batch)
-        ray.init(
-            address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1"
-        )
+        ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
         asleep = Asleep(workers, 1 / arguments.rate)
         found["latency"] = latency(asleep)
         search, times = nf.Search(SHAPE, CLASSES, start=batch, batch=batch), []

@@ -61,7 +61,6 @@ def cluster():
             include_dashboard=False,
             log_to_driver=False,
             configure_logging=False,
-            _node_ip_address="127.0.0.1",
             object_store_memory=100 * 2**20,
         )
         yield

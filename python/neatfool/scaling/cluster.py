@@ -39,7 +39,7 @@ def connect(workers: int | str, *, cpus: int | None) -> bool:
 
     Args:
         workers: "auto" for the cluster this machine belongs to, the address of one, or a number of workers, for which a
-            cluster is started that nobody else can reach and that ends with this process.
+            cluster is started that ends with this process.
         cpus: cores of each of these; None shares out those of the machine.
 
     Returns:
@@ -53,13 +53,13 @@ def connect(workers: int | str, *, cpus: int | None) -> bool:
         return False
     quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.ERROR}
     if isinstance(workers, int):
-        # Nothing of this machine leaves it.
+        # Nobody is told that it runs, and workers have the priority of this process.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_worker_niceness", "0")
         quiet |= {
             "num_cpus": None if cpus is None else workers * cpus,
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE_BYTES,
-            "_node_ip_address": "127.0.0.1",
         }
     elif workers != AUTO:
         _check_address(workers)
