@@ -82,7 +82,7 @@ def check(words: list[str]) -> None:
         return
     command = typer.main.get_command(app).commands[name]
     if any(_PLACE.fullmatch(word) for word in words):
-        known = {flag for parameter in command.params for flag in parameter.opts}
+        known = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
         used = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", " ".join(arguments)))
         assert used <= known | {"-h", "--help"}, f"neatfool {name} has no {used - known}"
     else:
