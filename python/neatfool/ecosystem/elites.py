@@ -30,7 +30,7 @@ def to_ribs(source: Run | Archive, *, seed: int | None = None) -> CategoricalArc
     """
     archive = source.archive if isinstance(source, Run) else source
     solutions = as_solutions(archive.genomes)
-    store = import_ribs().archives.CategoricalArchive(
+    store: CategoricalArchive = import_ribs().archives.CategoricalArchive(
         solution_dim=solutions.shape[1] if solutions.ndim == 2 else (),
         categories=[list(archive.class_names)],
         solution_dtype=solutions.dtype,
