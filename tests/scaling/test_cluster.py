@@ -15,7 +15,6 @@ from neatfool.cli import run
         ("ray://127.0.0.1:10001", "is no address of a Ray cluster"),
         ("127.0.0.1:99999", "is no address of a Ray cluster"),
         ("127.0.0.1:1", "No Ray cluster answers at 127.0.0.1:1; start one with `ray start --head`"),
-        ("auto", "No Ray cluster answers on this machine"),
     ],
 )
 def test_no_such_cluster(workers, words, capsys, tmp_path, monkeypatch):
@@ -26,6 +25,18 @@ def test_no_such_cluster(workers, words, capsys, tmp_path, monkeypatch):
     assert words in error
     assert "Traceback" not in error
     assert not (tmp_path / "run").exists()
+
+
+def test_no_cluster_on_this_machine(capsys, monkeypatch):
+    ray = pytest.importorskip("ray", reason="needs Ray: pip install 'neatfool[ray]'")
+
+    def init(**_):
+        raise ConnectionError("Could not find any running Ray instance.")
+
+    # Another test's cluster may well be there.
+    monkeypatch.setattr(ray, "init", init)
+    assert run(["evolve", "--workers", "auto", "--out", "never"]) == 2
+    assert "No Ray cluster answers on this machine; start one with `ray start --head`" in capsys.readouterr().err
 
 
 def test_without_ray_a_sentence_says_how_to_get_it(monkeypatch, capsys):
