@@ -20,6 +20,7 @@ VOCABULARY = {
     options.COMPARING,
     options.OUTPUT,
     options.WATCHING,
+    options.WORKERS,
 }
 PROGRAM = get_command(cli.app)
 

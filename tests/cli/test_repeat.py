@@ -68,7 +68,7 @@ def test_repeat(neatfool, striped):
     assert (light["spearman"], dark["spearman"], result["rising"]) == (1, -1, 0.5)
     assert result["sure"]["repeating"] == 1
     assert result["sure"]["median_confidence"]["all"] == light["confidence"][-1]
-    folder = striped / result["out"]
+    folder = striped.parent / result["out"]
     assert {path.name for path in folder.iterdir()} == {"repetition.json", "repetition.png", "repetition.html"}
     assert json.loads((folder / "repetition.json").read_text())["classes"] == result["classes"]
     again = neatfool("repeat", "run", "--out", "elsewhere", "--json")

@@ -52,6 +52,7 @@ def evolve(
     out: Path, *, classes=("a", "b", "c", "d"), seed: int = 0, shape=(1, 12, 12), generations: int = 6, **options
 ):
     judge = nf.FunctionJudge(brightness(len(classes)), image_shape=shape, classes=list(classes))
+    options = {"encoding": nf.Cppn(initial_mutations=12), "strategy": "map-elites"} | options
     return nf.evolve(judge, generations=generations, batch=20, seed=seed, out=out, **options)
 
 

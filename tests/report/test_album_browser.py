@@ -22,7 +22,7 @@ HOSTILE = '</script><img src=x onerror="document.title=1"><b>\''
 def evolved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a real run of ten classes."""
     folder = tmp_path_factory.mktemp("album") / "run"
-    run = nf.evolve("lenet-mnist", generations=3, batch=20, out=folder)
+    run = nf.evolve("lenet-mnist", encoding=nf.Cppn(initial_mutations=12), generations=3, batch=20, out=folder)
     write_report(run, folder / "report.html")
     return folder / "report.html"
 

@@ -36,8 +36,8 @@ PAPER = nf.Cppn(coordinates="pixel", initial_mutations=0)
 @pytest.mark.parametrize(
     ("shape", "encoding"),
     [
-        ((1, 8, 8), nf.Cppn()),
-        ((3, 8, 12), nf.Cppn(color="hsv")),
+        ((1, 8, 8), nf.Cppn(initial_mutations=12)),
+        ((3, 8, 12), nf.Cppn(initial_mutations=12, color="hsv")),
         ((1, 8, 8), PAPER),
         # Much is added and little taken away, so that siblings often mutate alike.
         ((1, 8, 8), nf.Cppn(initial_mutations=0, delete_node_rate=0, add_connection_rate=1, add_node_rate=1)),
@@ -60,6 +60,17 @@ def test_ancestors_draw_what_the_run_drew(shape, encoding, strategy, seed, tmp_p
         assert line[-1].id == run.archive.ids[class_index]
         assert all(child.parents[0] == parent.id for parent, child in pairwise(line))
         out = np.empty((len(line), *shape), np.uint8)
+        ancestors.genomes(line).render(out)
+        assert np.array_equal(out, images[[birth.id for birth in line]])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ancestors_of_the_default_search_draw_what_the_run_drew(seed, tmp_path):
+    run = nf.evolve(judge((3, 8, 12), 6), generations=40, batch=60, seed=seed, out=tmp_path / "run")
+    images, ancestors = drawn((3, 8, 12), 6, 40, batch=60, seed=seed), replay_ancestors(run.folder)
+    for class_index in ancestors.classes:
+        line = ancestors.line(class_index)
+        out = np.empty((len(line), 3, 8, 12), np.uint8)
         ancestors.genomes(line).render(out)
         assert np.array_equal(out, images[[birth.id for birth in line]])
 

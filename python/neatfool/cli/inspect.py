@@ -56,7 +56,7 @@ def command(
 
 def _print_overview(overview: dict[str, Any]) -> None:
     table = Table(title=f"{overview['run']}: {overview['model']}, generation {overview['generation']}")
-    for column in ("class", "name", "confidence", "judged to be", "found in generation"):
+    for column in ("class", "name", "confidence", "judged to be", "generation"):
         table.add_column(column, justify="left" if column in ("name", "judged to be") else "right")
     for elite in overview["elites"]:
         judged = elite["judged"][0]["class_name"] if elite["judged"] else ""

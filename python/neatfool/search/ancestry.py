@@ -60,6 +60,9 @@ class Ancestors:
 def replay_ancestors(folder: RunFolder, classes: Sequence[int] | None = None) -> Ancestors:
     """Makes the ancestors of elites again, from the random start on: nobody judges them, so it takes seconds.
 
+    They are exactly those of the run, but for CPPNs of the map-elites strategy: where several lines of descent lead to the very
+    elite, because siblings had the same mutation, one of them is made.
+
     Args:
         folder: a run of the pattern-elites or map-elites strategy.
         classes: class indices of the elites; all that the run has if None.
