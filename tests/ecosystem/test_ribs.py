@@ -83,7 +83,11 @@ def test_our_genomes_in_their_scheduler(encoding, room):
     def search():
         archive = CategoricalArchive(categories=[JUDGE.class_names], seed=1, **room)
         scheduler = Scheduler(
-            archive, [GenomeEmitter(archive, START.get(encoding, encoding), shape=(1, 8, 8), batch_size=10, seed=seed) for seed in (0, 1)]
+            archive,
+            [
+                GenomeEmitter(archive, START.get(encoding, encoding), shape=(1, 8, 8), batch_size=10, seed=seed)
+                for seed in (0, 1)
+            ],
         )
         for _ in range(15):
             solutions = scheduler.ask()
