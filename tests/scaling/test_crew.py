@@ -5,22 +5,13 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+from fake_errors import RayError, RayTaskError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from neatfool.errors import JudgeError, ModelError
 from neatfool.scaling import crew as module
 from neatfool.scaling.crew import Crew
-
-
-class RayError(Exception):
-    pass
-
-
-class RayTaskError(RayError):
-    def __init__(self, cause):
-        super().__init__(str(cause))
-        self.cause = cause
 
 
 class Reference:

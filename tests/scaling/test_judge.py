@@ -8,19 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from fake_errors import RayError, RayTaskError
 
 import neatfool as nf
 from neatfool.scaling import cluster, crew, judge
-
-
-class RayError(Exception):
-    pass
-
-
-class RayTaskError(RayError):
-    def __init__(self, cause):
-        super().__init__(str(cause))
-        self.cause = cause
 
 
 class Reference:

@@ -12,7 +12,7 @@ from neatfool.ecosystem.elites import to_ribs
 from neatfool.ecosystem.solutions import as_genomes, as_solutions, import_ribs
 from neatfool.encodings import Arrays, Population
 from neatfool.errors import ConfigError
-from neatfool.search import Offspring, Setting, Strategy, register_strategy
+from neatfool.search import MapElitesStrategy, Offspring, Setting, Strategy, register_strategy
 from neatfool.search.strategy import paper_batch
 from neatfool.shared.settings import Settings
 from neatfool.shared.text import reason
@@ -71,17 +71,17 @@ def _remembers_nothing(emitters: Any, kind: Any) -> bool:
     return kind is not base and issubclass(kind, base) and kind.tell is base.tell and kind.ask_dqd is base.ask_dqd
 
 
-class _Emitting:
+class _Emitting(MapElitesStrategy):
     """The archive is all the state there is."""
 
     def __init__(self, settings: Ribs, setting: Setting) -> None:
+        super().__init__(setting)
         self._settings = settings
-        self._setting = setting
 
     def ask(self, generation: int) -> Offspring:
         """See `Strategy.ask`. An emitter does not tell the parents of its solutions."""
-        archive, batch = self._setting.archive, self._setting.batch
-        seeds = np.random.SeedSequence((self._setting.seed, generation)).generate_state(2)
+        archive, batch = self.setting.archive, self.setting.batch
+        seeds = np.random.SeedSequence((self.setting.seed, generation)).generate_state(2)
         kind = getattr(import_ribs().emitters, self._settings.emitter)
         try:
             emitter = kind(
@@ -98,16 +98,3 @@ class _Emitting:
             ) from error
         none = np.full((batch, 2), -1, np.int64)
         return Offspring(as_genomes(archive.genomes, emitted), none, none[:, 0].copy())
-
-    def tell(
-        self, offspring: Offspring, fitness: NDArray[np.float32], *, first_id: int, taken: NDArray[np.int64]
-    ) -> None:
-        """See `Strategy.tell`."""
-
-    def living(self) -> NDArray[np.int64]:
-        """See `Strategy.living`."""
-        return np.empty(0, np.int64)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """See `Strategy.arrays`."""
-        return {}
