@@ -35,7 +35,7 @@ dev: $(VENV)/.built $(VENV)/.tools  ## the environment to work in: neatfool, edi
 test: dev  ## everything: Rust, Python, the slow tests too
 	cargo test --workspace --quiet
 	# A process a core, and a thread a process: threads of several processes would wait for one another.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 notebooks: dev  ## run the notebooks of examples/
 	OMP_NUM_THREADS=1 PATH="$$(cd $(BIN) && pwd):$$PATH" $(BIN)/python -m pytest --nbmake --nbmake-timeout=900 examples

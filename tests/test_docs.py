@@ -127,7 +127,15 @@ def test_the_reference_has_every_public_name() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", RUN, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "page",
+    [
+        # Beside tests/scaling, which looks for worker processes among all of the machine.
+        pytest.param(page, marks=pytest.mark.xdist_group("ray") if "nf.RayJudge(" in page.read_text("utf-8") else ())
+        for page in RUN
+    ],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
 def test_what_is_written_there_runs(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     text = page.read_text(encoding="utf-8")
     for name in set(re.findall(r'data="(\w+)"', text)):  # MNIST's files, by whatever name the page calls them

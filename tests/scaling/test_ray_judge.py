@@ -18,6 +18,9 @@ from neatfool.cli import run as command_line
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'neatfool[ray]'")
 
+# Workers are looked for among all processes of the machine: one process of pytest has all tests that start any.
+pytestmark = pytest.mark.xdist_group("ray")
+
 NETWORK = """
 import torch
 import neatfool as nf
@@ -162,6 +165,45 @@ def test_twenty_times_two_workers_are_killed_at_random(model, tmp_path, seed):
         assert np.array_equal(values, again.search.arrays()[name]), name
 
 
+@pytest.mark.usefixtures("cluster")
+def test_a_model_that_fails_in_a_worker_says_so_and_keeps_the_images(model, tmp_path):
+    faulty = f"{model}(fault=True)"
+    with (
+        nf.RayJudge(faulty, workers=1) as judge,
+        pytest.raises(nf.JudgeError, match=r"tiny failed on a batch.*by zero"),
+    ):
+        nf.evolve(judge, batch=37, out=tmp_path / "run", allow_noise=True)  # black fills the last chunk up
+    assert np.load(tmp_path / "run/failed_batch.npy").dtype == np.uint8
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_workers_cannot_do_is_one_sentence(model, capsys, tmp_path):
+    base = ["evolve", "--model", model, "--generations", "1", "--out", str(tmp_path / "run")]
+    for options, words in (
+        (
+            ["--workers", "auto", "--per-worker-gpus", "1"],
+            "1 GPUs, but no machine of the Ray cluster has more than 5 cores and 0",
+        ),
+        (["--workers", "auto", "--per-worker-cpus", "6"], "to have 6 cores and 0 GPUs, but no machine"),
+        (["--workers", "0"], "workers must be from 1 to 10,000, auto or HOST:PORT, not 0."),
+        (
+            ["--workers", "2", "--per-worker-gpus", "1.5"],
+            "per_worker_gpus must be 0, a fraction of one, or a whole number",
+        ),
+        (["--per-worker-gpus", "1"], "--per-worker-gpus and --per-worker-cpus are of workers; pass --workers too."),
+        (["--workers", "2", "--weights", "missing.pth"], "missing.pth"),
+    ):
+        assert command_line([*base, *options]) == 2, options
+        error = capsys.readouterr().err
+        assert words in error, error
+        assert "Traceback" not in error
+        assert not (tmp_path / "run").exists()
+    with pytest.raises(nf.ConfigError, match=r"was made in this program.*package\.module:factory"):
+        nf.RayJudge(nf.Classifier(nf.load_classifier(model).module, input_size=8), workers=1)
+    with pytest.raises(nf.ConfigError, match="Workers without GPUs cannot run"):
+        nf.RayJudge(nf.EvolveConfig(model={"name": model, "device": "cuda:0"}).model, workers=1)
+
+
 @pytest.mark.slow
 def test_machines_join_and_leave(model, here, tmp_path):
     from ray.cluster_utils import Cluster
@@ -212,44 +254,7 @@ def test_a_killed_driver_is_resumed(model, tmp_path):
     resumed = ["resume", "killed", "--workers", "2", "--generations", target, "--quiet", "--trust"]
     subprocess.run([sys.executable, "-m", "neatfool", *resumed], cwd=tmp_path, check=True)
     subprocess.run([*program, "--generations", target, "--out", "whole"], cwd=tmp_path, check=True)
-    killed, whole = content(tmp_path / "killed"), content(tmp_path / "whole")
-    assert killed == whole
-
-
-@pytest.mark.usefixtures("cluster")
-def test_a_model_that_fails_in_a_worker_says_so_and_keeps_the_images(model, tmp_path):
-    faulty = f"{model}(fault=True)"
-    with (
-        nf.RayJudge(faulty, workers=1) as judge,
-        pytest.raises(nf.JudgeError, match=r"tiny failed on a batch.*by zero"),
-    ):
-        nf.evolve(judge, batch=37, out=tmp_path / "run", allow_noise=True)  # black fills the last chunk up
-    assert np.load(tmp_path / "run/failed_batch.npy").dtype == np.uint8
-
-
-@pytest.mark.usefixtures("cluster")
-def test_what_workers_cannot_do_is_one_sentence(model, capsys, tmp_path):
-    base = ["evolve", "--model", model, "--generations", "1", "--out", str(tmp_path / "run")]
-    for options, words in (
-        (
-            ["--workers", "auto", "--per-worker-gpus", "1"],
-            "1 GPUs, but no machine of the Ray cluster has more than 5 cores and 0",
-        ),
-        (["--workers", "auto", "--per-worker-cpus", "6"], "to have 6 cores and 0 GPUs, but no machine"),
-        (["--workers", "0"], "workers must be from 1 to 10,000, auto or HOST:PORT, not 0."),
-        (
-            ["--workers", "2", "--per-worker-gpus", "1.5"],
-            "per_worker_gpus must be 0, a fraction of one, or a whole number",
-        ),
-        (["--per-worker-gpus", "1"], "--per-worker-gpus and --per-worker-cpus are of workers; pass --workers too."),
-        (["--workers", "2", "--weights", "missing.pth"], "missing.pth"),
-    ):
-        assert command_line([*base, *options]) == 2, options
-        error = capsys.readouterr().err
-        assert words in error, error
-        assert "Traceback" not in error
-        assert not (tmp_path / "run").exists()
-    with pytest.raises(nf.ConfigError, match=r"was made in this program.*package\.module:factory"):
-        nf.RayJudge(nf.Classifier(nf.load_classifier(model).module, input_size=8), workers=1)
-    with pytest.raises(nf.ConfigError, match="Workers without GPUs cannot run"):
-        nf.RayJudge(nf.EvolveConfig(model={"name": model, "device": "cuda:0"}).model, workers=1)
+    # How many generations were asked for at first is all that differs.
+    settings = tmp_path / "killed/config.toml"
+    settings.write_text(settings.read_text().replace("generations = 1000000\n", f"generations = {target}\n"))
+    assert content(tmp_path / "killed") == content(tmp_path / "whole")

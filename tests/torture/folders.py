@@ -71,7 +71,7 @@ READERS: tuple[tuple[str, ...], ...] = (
     ("report", "run", "--json"),
     ("report", "run", "--out", "out"),
     ("report", "run", "bases/other", "--out", "out", "--json"),
-    ("transfer", "--trust", "run", "--to", "tinynet:make", "--device", "cpu", "--json"),
+    ("transfer", "--trust", "run", "--to", "tinynet:make", "--device", "cpu", "--out", "out", "--json"),
     ("transfer", "--trust", "run", "--to", "tinynet:make", "--device", "cpu", "--out", "out", "--quiet"),
     ("export", "run", "--as", "npz", "--min-confidence", "0", "--out", "out/x", "--json"),
     ("export", "run", "--as", "hf", "--min-confidence", "0", "--out", "out/x", "--json"),
