@@ -18,11 +18,13 @@ from neatfool.cli import run as run_cli
 from neatfool.data import ImageArray, labels_of, split_images
 from neatfool.encodings import Cppn
 from neatfool.errors import ConfigError, ModelError, RunError
-from neatfool.experiments.retraining import RetrainSettings, resume_retrain, retrain
+from neatfool.experiments.retraining import PRESETS, RetrainSettings, fooling, resume_retrain, retrain
 from neatfool.experiments.retraining.fooling import evolve_images, moments
 from neatfool.experiments.retraining.hardening import FrozenFeatures, TrainingSet, harden, soft_targets
 from neatfool.experiments.retraining.page import write_rounds
+from neatfool.experiments.retraining.settings import read_retrain_config
 from neatfool.experiments.transfer import read_fooling_images, transfer
+from neatfool.search import EvolveConfig, MapElites, evolve
 from neatfool.shared.text import percent
 from neatfool.training import accuracy
 from neatfool.training.loop import TrainingSettings
@@ -257,12 +259,29 @@ def test_images_are_collected_at_several_moments(trained):
     assert len(at) == 10
     assert at == sorted(set(at))
     assert at[-1] == 100
-    evolved, history = evolve_images(trained, Cppn(), classes=3, at=[0, 2, 5], batch=20, seed=1)
+    evolved, history = evolve_images(trained, EvolveConfig(encoding=Cppn()), classes=3, at=[0, 2, 5], batch=20, seed=1)
     assert [row["generation"] for row in history] == list(range(6))
     assert len({image.tobytes() for image in evolved.images}) >= len(evolved.images) - 2
     own = trained.confidences(evolved.images)
     assert np.allclose(own[np.arange(len(own)), evolved.classes], evolved.confidence)
     assert np.allclose(own[evolved.elites, range(3)], evolved.elite_confidence)
+
+
+def test_the_paper_trains_on_what_its_own_search_ends_with(trained, data, monkeypatch):
+    searches = []
+
+    def evolve_and_tell(*arguments, config, **others):
+        searches.append(config)
+        return evolve(*arguments, config=config, **others)
+
+    monkeypatch.setattr(fooling, "evolve", evolve_and_tell)
+    settings = TINY.model_copy(update={**PRESETS["paper-retrain"], "images_per_class": 2})
+    result = retrain(trained, data, rounds=1, settings=settings)
+    # Of each of two evolutions of three classes only the last elites.
+    assert result.rounds[1].fooling_images <= 2 * 3
+    for search in searches:
+        assert search.encoding == Cppn(coordinates="pixel", initial_mutations=0)
+        assert search.strategy == MapElites()
 
 
 def test_contradictions_are_refused(trained, data):
@@ -320,6 +339,12 @@ def test_from_the_command_line(tmp_path, capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out)["rounds"] == result["rounds"]
     assert run_cli(["resume", str(run), "--generations", "5"]) == 2
     assert run_cli(["retrain", *options]) == 2
+    capsys.readouterr()
+
+    paper = [*options, "--preset", "paper-retrain", "--continue", "--rounds", "1", "--out", "paper"]
+    assert run_cli(["retrain", *paper]) == 0
+    way = read_retrain_config(RunFolder.open(tmp_path / "paper")).retrain
+    assert (way.search, way.moments, way.fresh, way.images_per_class) == ("paper", 1, False, 3)
 
 
 def test_the_figure_needs_a_round(trained, data, tmp_path):

@@ -25,6 +25,7 @@ from neatfool.shared.text import percent
 
 EPILOG = """Examples:
   neatfool retrain --data mnist/ --rounds 3
+  neatfool retrain --data mnist/ --rounds 15 --preset paper-retrain
   neatfool retrain -m ./mine.py:make --data photographs/ --rounds 1 --freeze-features --distill 1
 """
 
@@ -43,19 +44,28 @@ def command(
     model: options.Model = "lenet-mnist",
     weights: options.Weights = None,
     labels: options.Labels = None,
+    preset: Annotated[
+        Literal["paper-retrain"] | None,
+        typer.Option(
+            help="The paper's way: its own search, new weights every round, images of the end of each evolution; other "
+            "options override it.",
+            show_default=False,
+        ),
+    ] = None,
     encoding: Annotated[
-        Literal["cppn", "direct", "both"],
-        typer.Option(help="What fooling images are made of.", rich_help_panel=options.SEARCH),
-    ] = "cppn",
+        Literal["cppn", "direct", "both"] | None,
+        typer.Option(help="What fooling images are made of.", show_default="cppn", rich_help_panel=options.SEARCH),
+    ] = None,
     share: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=0.0001,
             max=0.9999,
             help="Largest share of fooling images in the training set.",
+            show_default="0.5",
             rich_help_panel=options.TRAINING,
         ),
-    ] = 0.5,
+    ] = None,
     images_per_class: Annotated[
         int | None,
         typer.Option(
@@ -66,25 +76,44 @@ def command(
             rich_help_panel=options.SEARCH,
         ),
     ] = None,
+    moments: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1000,
+            help="Moments of an evolution whose elites are collected; 1 is its end alone.",
+            show_default="10",
+            rich_help_panel=options.SEARCH,
+        ),
+    ] = None,
     fresh: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--fresh/--continue",
             help="Train from new weights, or on from the network before.",
+            show_default="continue",
             rich_help_panel=options.TRAINING,
         ),
-    ] = False,
+    ] = None,
     keep: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--keep/--replace",
             help="Keep the fooling images of earlier rounds, or replace them.",
+            show_default="keep",
             rich_help_panel=options.TRAINING,
         ),
-    ] = True,
+    ] = None,
     generations: Annotated[
-        int, typer.Option(min=1, max=1_000_000, help="Generations of every evolution.", rich_help_panel=options.SEARCH)
-    ] = 200,
+        int | None,
+        typer.Option(
+            min=1,
+            max=1_000_000,
+            help="Generations of every evolution.",
+            show_default="200",
+            rich_help_panel=options.SEARCH,
+        ),
+    ] = None,
     batch: options.Batch = None,
     epochs: Annotated[
         int | None,
@@ -106,18 +135,20 @@ def command(
         ),
     ] = None,
     freeze_features: Annotated[
-        bool, typer.Option("--freeze-features", help="Train the last layer alone.", rich_help_panel=options.TRAINING)
-    ] = False,
+        bool | None,
+        typer.Option("--freeze-features", help="Train the last layer alone.", rich_help_panel=options.TRAINING),
+    ] = None,
     distill: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=0,
             max=1,
             metavar="W",
             help="Weight of the first network's own answers to the real images in training.",
+            show_default="0",
             rich_help_panel=options.TRAINING,
         ),
-    ] = 0,
+    ] = None,
     seed: Annotated[
         int,
         typer.Option(
@@ -133,23 +164,27 @@ def command(
     quiet: options.Quiet = False,
 ) -> int:
     """Teach a classifier to tell fooling images, evolve new ones against it, and so on for some rounds."""
-    from neatfool.experiments.retraining import RetrainSettings, retrain
+    from neatfool.experiments.retraining import PRESETS, RetrainSettings, retrain
     from neatfool.models import load_classifier
     from neatfool.runs import default_path
+    from neatfool.shared.settings import check_settings
 
-    settings = RetrainSettings(
-        encoding=encoding,
-        images_per_class=images_per_class,
-        generations=generations,
-        batch=batch,
-        share=share,
-        fresh=fresh,
-        keep=keep,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        freeze_features=freeze_features,
-        distill=distill,
-    )
+    given: dict[str, Any] = {
+        "encoding": encoding,
+        "images_per_class": images_per_class,
+        "moments": moments,
+        "generations": generations,
+        "batch": batch,
+        "share": share,
+        "fresh": fresh,
+        "keep": keep,
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "freeze_features": freeze_features,
+        "distill": distill,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    settings = check_settings(RetrainSettings, {**(PRESETS[preset] if preset else {}), **given})
     folder = out or default_path(model, "retrain")
     with show_rounds(quiet=quiet) as shown:
         classifier = load_classifier(

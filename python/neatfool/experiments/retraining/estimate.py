@@ -15,8 +15,8 @@ from torch.nn.functional import cross_entropy
 from neatfool.classifiers import Classifier
 from neatfool.classifiers.layers import seeded
 from neatfool.data import LabelledImages, read_images
-from neatfool.encodings import Encoding
 from neatfool.experiments.retraining.fooling import evolve_images
+from neatfool.search import EvolveConfig
 from neatfool.shared.text import duration
 
 _SECONDS = 0.2
@@ -60,7 +60,12 @@ class Amounts:
 
 
 def measure_pace(
-    network: Classifier, real: LabelledImages, encodings: Sequence[Encoding], *, batch: int | None, training_batch: int
+    network: Classifier,
+    real: LabelledImages,
+    searches: Sequence[EvolveConfig],
+    *,
+    batch: int | None,
+    training_batch: int,
 ) -> Pace:
     """Times a few images of each kind. The network, and torch's random numbers, are left as they were."""
     count = min(len(real), max(2, network.chunk))
@@ -72,7 +77,7 @@ def measure_pace(
     few = max(2, round(_SECONDS / max(judged, 1e-9)))
     evolved = judged  # drawing takes little beside a network that is slow
     if few > network.chunk:
-        each = [_evolution(network, encoding, min(batch or 200, few)) for encoding in encodings]
+        each = [_evolution(network, search, min(batch or 200, few)) for search in searches]
         evolved = sum(each) / len(each)
     return Pace(evolved, read, judged, _training(network, images[: min(few, training_batch)]))
 
@@ -130,12 +135,12 @@ def _seconds(action: Callable[[], object]) -> float:
     return float(np.median(times))
 
 
-def _evolution(network: Classifier, encoding: Encoding, batch: int) -> float:
+def _evolution(network: Classifier, search: EvolveConfig, batch: int) -> float:
     """Seconds for each image of the last generations of a very short evolution."""
     moments: list[float] = []
     evolve_images(
         network,
-        encoding,
+        search,
         classes=min(2, network.n_classes),
         at=[3],
         batch=batch,

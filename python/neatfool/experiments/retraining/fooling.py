@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neatfool.classifiers import Classifier
-from neatfool.encodings import Encoding
-from neatfool.search import evolve
+from neatfool.search import EvolveConfig, evolve
 from neatfool.shared.progress import OnProgress, Progress, Stop, silent
 
 
@@ -52,7 +51,7 @@ def moments(generations: int, count: int) -> list[int]:
 
 def evolve_images(
     classifier: Classifier,
-    encoding: Encoding,
+    search: EvolveConfig,
     *,
     classes: int,
     at: list[int],
@@ -65,7 +64,7 @@ def evolve_images(
 
     Args:
         classifier: the network to fool.
-        encoding: what genomes are.
+        search: what genomes are, and how they are found.
         classes: number of classes to evolve for; at least 2.
         at: rising generation numbers; the evolution ends with the last.
         batch: children of each generation; None as `evolve` chooses.
@@ -83,7 +82,7 @@ def evolve_images(
 
     run = evolve(
         classifier,
-        encoding=encoding,
+        config=search,
         generations=at[0],
         batch=batch,
         seed=seed,

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from neatfool.classifiers import FOOLING_CLASS, Classifier
 from neatfool.classifiers.added_class import add_class
 from neatfool.data import batches, read_images, split_images
-from neatfool.encodings import Cppn, Direct
 from neatfool.errors import ModelError
 from neatfool.experiments.retraining.estimate import Amounts, Course, measure_pace, plan_round
 from neatfool.experiments.retraining.fooling import Evolved, best_of, evolve_images, moments
 from neatfool.experiments.retraining.hardening import FrozenFeatures, TrainingSet, harden, reinitialised, soft_targets
 from neatfool.experiments.retraining.result import RetrainResult
 from neatfool.experiments.retraining.rounds import Round, read_rounds
-from neatfool.experiments.retraining.settings import RetrainConfig
+from neatfool.experiments.retraining.settings import RetrainConfig, RetrainSettings
 from neatfool.experiments.retraining.state import (
     Judged,
     read_judged,
@@ -33,11 +32,10 @@ from neatfool.experiments.retraining.state import (
     write_round,
 )
 from neatfool.runs import RunFolder, StopRequestedError, elite_arrays
-from neatfool.search import SMALL_CLASSIFIER, EvolveConfig
+from neatfool.search import PRESETS, SMALL_CLASSIFIER, EvolveConfig, build_config
 from neatfool.shared.progress import OnProgress, Progress, Snapshot, Stop, never, silent
 from neatfool.training import TrainingSettings
 
-_MOST_MOMENTS = 10
 _FRESH_RATE, _CONTINUED_RATE = 0.05, 0.01
 _RATE_SAMPLE = 64
 _FRESH_SHOWN, _CONTINUED_SHOWN = 180_000, 60_000
@@ -72,13 +70,9 @@ class Retraining:
         self._train: list[NDArray[np.uint8]] = []
         self._say: OnProgress = silent
         self._asked_to_stop: Stop = never
-        self._encodings: list[Cppn | Direct] = []
-        if settings.encoding != "direct":
-            self._encodings.append(Cppn())
-        if settings.encoding != "cppn":
-            self._encodings.append(Direct())
+        self._searches = _searches(settings)
         images = settings.images_per_class or (100 if first.n_classes <= SMALL_CLASSIFIER else 1)
-        self._evolutions = math.ceil(images / min(_MOST_MOMENTS, settings.generations + 1))
+        self._evolutions = math.ceil(images / min(settings.moments, settings.generations + 1))
         self._moments = moments(settings.generations, math.ceil(images / self._evolutions))
         self._real, self._test = split_images(config.data, first, seed=self._random(_SPLIT))
         self._soft: torch.Tensor | None = None
@@ -187,14 +181,14 @@ class Retraining:
         """Fooling images evolved against the present network to train the next on, and the number of evaluations."""
         images: list[NDArray[np.uint8]] = []
         evaluations = 0
-        total = self._evolutions * len(self._encodings)
-        for which, encoding in enumerate(self._encodings):
+        total = self._evolutions * len(self._searches)
+        for which, search in enumerate(self._searches):
             for run in range(self._evolutions):
                 self._begin(
                     "collect", f"evolving for the training set, {len(images) + 1} of {total}", len(images) / total
                 )
                 seed = self._random(_COLLECT, which, run)
-                evolved, history = self._evolve(self._network, encoding, seed, 1 / total)
+                evolved, history = self._evolve(self._network, search, seed, 1 / total)
                 images.append(evolved.images)
                 evaluations += int(history[-1]["evaluations"])
         return np.concatenate(images), evaluations
@@ -202,21 +196,21 @@ class Retraining:
     def _evolve_to_judge(self, network: Classifier) -> tuple[Judged, dict[str, list[Metrics]]]:
         judged: dict[str, Evolved] = {}
         histories: dict[str, list[Metrics]] = {}
-        kinds = len(self._encodings)
-        for which, encoding in enumerate(self._encodings):
-            self._begin("judge", f"evolving {encoding.name} images to judge the network", which / kinds)
-            evolved, history = self._evolve(network, encoding, self._random(_JUDGE, which), 1 / kinds)
-            judged[encoding.name], histories[encoding.name] = evolved, history
+        kinds = len(self._searches)
+        for which, search in enumerate(self._searches):
+            name = search.encoding.name
+            self._begin("judge", f"evolving {name} images to judge the network", which / kinds)
+            judged[name], histories[name] = self._evolve(network, search, self._random(_JUDGE, which), 1 / kinds)
         return judged, histories
 
     def _evolve(
-        self, network: Classifier, encoding: Cppn | Direct, seed: int, share: float
+        self, network: Classifier, search: EvolveConfig, seed: int, share: float
     ) -> tuple[Evolved, list[Metrics]]:
         """An evolution that is a share of its part of the round."""
         before = self._done_of_part
         result = evolve_images(
             network,
-            encoding,
+            search,
             classes=self._first.n_classes,
             at=self._moments,
             batch=self._settings.batch,
@@ -333,10 +327,10 @@ class Retraining:
 
     def _estimate(self) -> None:
         """Measures how long everything will take, and says so."""
-        settings, kinds = self._settings, len(self._encodings)
+        settings, kinds = self._settings, len(self._searches)
         self._begin("", "measuring how long it will take")
         pace = measure_pace(
-            self._network, self._real, self._encodings, batch=settings.batch, training_batch=settings.training_batch
+            self._network, self._real, self._searches, batch=settings.batch, training_batch=settings.training_batch
         )
         batch = settings.batch or EvolveConfig().strategy.default_batch(self._first.n_classes)
         evolution = kinds * (settings.generations + 1) * batch
@@ -387,6 +381,16 @@ class Retraining:
     def _check_stop(self) -> None:
         if self._asked_to_stop():
             raise StopRequestedError
+
+
+def _searches(settings: RetrainSettings) -> list[EvolveConfig]:
+    """How images of each encoding are evolved."""
+    found = []
+    for encoding, preset in (("cppn", "paper-mnist"), ("direct", "paper-mnist-direct")):
+        if settings.encoding in (encoding, "both"):
+            paper = {name: PRESETS[preset][name] for name in ("encoding", "strategy")}
+            found.append(build_config(paper if settings.search == "paper" else {"encoding": {"name": encoding}}))
+    return found
 
 
 def _share(verdicts: Sequence[NDArray[np.bool_]]) -> float | None:

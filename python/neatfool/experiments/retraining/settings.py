@@ -20,8 +20,11 @@ class RetrainSettings(Settings):
     Attributes:
         encoding: what fooling images are made of; "both" evolves each kind.
         images_per_class: fooling images to collect for each class, in each round and encoding; None is 100 for up to
-            100 classes, else 1. An evolution gives ten a class, the elites of ten moments, so 100 take ten evolutions.
-            An elite of several moments or classes counts once, so that there are somewhat fewer.
+            100 classes, else 1. An evolution gives as many a class as `moments` says, so by default 100 take ten
+            evolutions. An elite of several moments or classes counts once, so that there are somewhat fewer.
+        moments: moments of an evolution whose elites are collected, the last among them, more of them early; fewer where
+            `images_per_class` or `generations` has no more. 1 is the last alone.
+        search: how images are evolved: "default" as `evolve` does, or "paper", by the preset paper-mnist.
         generations: generations of every evolution.
         batch: children of each generation; None is 200 for up to 100 classes, else 400.
         share: largest share of fooling images in the training set; beyond it some are left out at random.
@@ -37,6 +40,8 @@ class RetrainSettings(Settings):
 
     encoding: Literal["cppn", "direct", "both"] = "cppn"
     images_per_class: int | None = Field(default=None, ge=1, le=100_000)
+    moments: int = Field(default=10, ge=1, le=1000)
+    search: Literal["default", "paper"] = "default"
     generations: int = Field(default=200, ge=1, le=1_000_000)
     batch: int | None = Field(default=None, ge=1, le=1_000_000)
     share: float = Field(default=0.5, gt=0, lt=1)
@@ -55,6 +60,12 @@ class RetrainSettings(Settings):
                 "fresh weights leave no features worth freezing, so leave out --fresh or --freeze-features"
             )
         return self
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "paper-retrain": {"fresh": True, "images_per_class": 10, "moments": 1, "search": "paper"},
+}
+"""The paper's way as far as it is told: every network trained anew, on what the evolutions ended with."""
 
 
 class RetrainConfig(Settings):
