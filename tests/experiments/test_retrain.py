@@ -284,6 +284,21 @@ def test_the_paper_trains_on_what_its_own_search_ends_with(trained, data, monkey
         assert search.strategy == MapElites()
 
 
+def test_another_precision_evolves_and_float32_states(trained, data, monkeypatch):
+    precisions = []
+
+    def evolve_and_tell(classifier, **others):
+        precisions.append(classifier.precision)
+        return evolve(classifier, **others)
+
+    monkeypatch.setattr(fooling, "evolve", evolve_and_tell)
+    result = retrain(trained, data, rounds=1, settings=TINY.model_copy(update={"precision": "bfloat16"}))
+    assert set(precisions) == {"bfloat16"}
+    assert result.classifier.precision == "float32"
+    own = result.classifier.confidences(result.images)[np.arange(3), np.arange(3)]
+    assert np.array_equal(own, result.confidence)
+
+
 def test_contradictions_are_refused(trained, data):
     with pytest.raises(ConfigError, match="freeze"):
         retrain(trained, data, rounds=1, settings=RetrainSettings(fresh=True, freeze_features=True))

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from neatfool import Classifier, Cppn
+from neatfool import Classifier
 from neatfool.data import ImageArray
 from neatfool.experiments.retraining.estimate import Amounts, Course, Pace, measure_pace, plan_round
+from neatfool.search import EvolveConfig
 
 
 def test_a_course_goes_from_0_to_1_by_the_seconds_of_its_parts():
@@ -46,7 +47,7 @@ def test_measuring_changes_nothing_and_finds_the_time_that_an_image_takes():
     network = Classifier(Slow(), input_size=8, channels=1, name="slow", chunk=10)
     real = ImageArray(np.zeros((40, 1, 8, 8), np.uint8), np.zeros(40, np.int64))
     before, generator = network.fingerprint(), torch.random.get_rng_state()
-    pace = measure_pace(network, real, [Cppn()], batch=20, training_batch=20)
+    pace = measure_pace(network, network, real, [EvolveConfig()], batch=20, training_batch=20)
     assert network.fingerprint() == before
     assert torch.equal(torch.random.get_rng_state(), generator)
     assert not network.module.training

@@ -156,6 +156,16 @@ def command(
         ),
     ] = 0,
     device: options.Device = "auto",
+    backend: Annotated[
+        Literal["torch", "compile", "openvino"] | None,
+        typer.Option(
+            help="Who runs the network in evolutions.", show_default="torch", rich_help_panel=options.CLASSIFIER
+        ),
+    ] = None,
+    precision: Annotated[
+        Literal["float32", "bfloat16", "float16"] | None,
+        typer.Option(help="What it calculates in there.", show_default="float32", rich_help_panel=options.CLASSIFIER),
+    ] = None,
     out: options.Out = None,
     live: options.Live = False,
     port: options.Port = None,
@@ -182,6 +192,8 @@ def command(
         "learning_rate": learning_rate,
         "freeze_features": freeze_features,
         "distill": distill,
+        "backend": backend,
+        "precision": precision,
     }
     given = {name: value for name, value in given.items() if value is not None}
     settings = check_settings(RetrainSettings, {**(PRESETS[preset] if preset else {}), **given})

@@ -61,13 +61,17 @@ class Amounts:
 
 def measure_pace(
     network: Classifier,
+    attacked: Classifier,
     real: LabelledImages,
     searches: Sequence[EvolveConfig],
     *,
     batch: int | None,
     training_batch: int,
 ) -> Pace:
-    """Times a few images of each kind. The network, and torch's random numbers, are left as they were."""
+    """Times a few images of each kind; `attacked` is the network as evolutions run it.
+
+    The network, and torch's random numbers, are left as they were.
+    """
     count = min(len(real), max(2, network.chunk))
     begin = time.perf_counter()
     images = read_images(real, np.arange(count))
@@ -75,9 +79,10 @@ def measure_pace(
     network.confidences(images)
     judged = _seconds(lambda: network.confidences(images)) / count
     few = max(2, round(_SECONDS / max(judged, 1e-9)))
-    evolved = judged  # drawing takes little beside a network that is slow
+    # Drawing takes little beside a network that is slow.
+    evolved = judged if attacked is network else _seconds(lambda: attacked.confidences(images)) / count
     if few > network.chunk:
-        each = [_evolution(network, search, min(batch or 200, few)) for search in searches]
+        each = [_evolution(attacked, search, min(batch or 200, few)) for search in searches]
         evolved = sum(each) / len(each)
     return Pace(evolved, read, judged, _training(network, images[: min(few, training_batch)]))
 

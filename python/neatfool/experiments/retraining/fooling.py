@@ -41,6 +41,14 @@ def best_of(evolved: Sequence[Evolved]) -> tuple[NDArray[np.uint8], NDArray[np.f
     return np.stack(pictures), confidence.max(0)
 
 
+def rejudged(evolved: Evolved, classifier: Classifier) -> Evolved:
+    """The same images with what another classifier says of them."""
+    said = classifier.confidences(evolved.images)
+    confidence = said[np.arange(len(said)), evolved.classes]
+    cells = np.arange(len(evolved.elites))
+    return replace(evolved, confidence=confidence, elite_confidence=said[evolved.elites, cells])
+
+
 def moments(generations: int, count: int) -> list[int]:
     """At most `count` generations, the last among them, denser towards the start where elites change most."""
     count = min(count, generations + 1)

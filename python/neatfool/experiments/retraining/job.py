@@ -18,7 +18,7 @@ from neatfool.classifiers.added_class import add_class
 from neatfool.data import batches, read_images, split_images
 from neatfool.errors import ModelError
 from neatfool.experiments.retraining.estimate import Amounts, Course, measure_pace, plan_round
-from neatfool.experiments.retraining.fooling import Evolved, best_of, evolve_images, moments
+from neatfool.experiments.retraining.fooling import Evolved, best_of, evolve_images, moments, rejudged
 from neatfool.experiments.retraining.hardening import FrozenFeatures, TrainingSet, harden, reinitialised, soft_targets
 from neatfool.experiments.retraining.result import RetrainResult
 from neatfool.experiments.retraining.rounds import Round, read_rounds
@@ -180,7 +180,7 @@ class Retraining:
     def _collect(self) -> tuple[NDArray[np.uint8], int]:
         """Fooling images evolved against the present network to train the next on, and the number of evaluations."""
         images: list[NDArray[np.uint8]] = []
-        evaluations = 0
+        evaluations, attacked = 0, self._attacked(self._network)
         total = self._evolutions * len(self._searches)
         for which, search in enumerate(self._searches):
             for run in range(self._evolutions):
@@ -188,7 +188,7 @@ class Retraining:
                     "collect", f"evolving for the training set, {len(images) + 1} of {total}", len(images) / total
                 )
                 seed = self._random(_COLLECT, which, run)
-                evolved, history = self._evolve(self._network, search, seed, 1 / total)
+                evolved, history = self._evolve(attacked, search, seed, 1 / total)
                 images.append(evolved.images)
                 evaluations += int(history[-1]["evaluations"])
         return np.concatenate(images), evaluations
@@ -196,12 +196,20 @@ class Retraining:
     def _evolve_to_judge(self, network: Classifier) -> tuple[Judged, dict[str, list[Metrics]]]:
         judged: dict[str, Evolved] = {}
         histories: dict[str, list[Metrics]] = {}
-        kinds = len(self._searches)
+        kinds, attacked = len(self._searches), self._attacked(network)
         for which, search in enumerate(self._searches):
             name = search.encoding.name
             self._begin("judge", f"evolving {name} images to judge the network", which / kinds)
-            judged[name], histories[name] = self._evolve(network, search, self._random(_JUDGE, which), 1 / kinds)
+            evolved, histories[name] = self._evolve(attacked, search, self._random(_JUDGE, which), 1 / kinds)
+            judged[name] = evolved if attacked is network else rejudged(evolved, network)
         return judged, histories
+
+    def _attacked(self, network: Classifier) -> Classifier:
+        """A network as evolutions run it."""
+        backend, precision = self._settings.backend, self._settings.precision
+        if (backend, precision) == (network.backend, network.precision):
+            return network
+        return network.with_module(network.module, network.class_names).run_with(backend=backend, precision=precision)
 
     def _evolve(
         self, network: Classifier, search: EvolveConfig, seed: int, share: float
@@ -330,7 +338,12 @@ class Retraining:
         settings, kinds = self._settings, len(self._searches)
         self._begin("", "measuring how long it will take")
         pace = measure_pace(
-            self._network, self._real, self._searches, batch=settings.batch, training_batch=settings.training_batch
+            self._network,
+            self._attacked(self._network),
+            self._real,
+            self._searches,
+            batch=settings.batch,
+            training_batch=settings.training_batch,
         )
         batch = settings.batch or EvolveConfig().strategy.default_batch(self._first.n_classes)
         evolution = kinds * (settings.generations + 1) * batch

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from neatfool.classifiers import Backend, Precision
 from neatfool.models import ModelConfig
 from neatfool.runs import RunFolder, check_command, read_settings
 from neatfool.shared.settings import Settings
@@ -25,6 +26,7 @@ class RetrainSettings(Settings):
         moments: moments of an evolution whose elites are collected, the last among them, more of them early; fewer where
             `images_per_class` or `generations` has no more. 1 is the last alone.
         search: how images are evolved: "default" as `evolve` does, or "paper", by the preset paper-mnist.
+        backend, precision: who runs the network in evolutions, see `Classifier`; all else is done by torch in float32.
         generations: generations of every evolution.
         batch: children of each generation; None is 200 for up to 100 classes, else 400.
         share: largest share of fooling images in the training set; beyond it some are left out at random.
@@ -42,6 +44,8 @@ class RetrainSettings(Settings):
     images_per_class: int | None = Field(default=None, ge=1, le=100_000)
     moments: int = Field(default=10, ge=1, le=1000)
     search: Literal["default", "paper"] = "default"
+    backend: Backend = "torch"
+    precision: Precision = "float32"
     generations: int = Field(default=200, ge=1, le=1_000_000)
     batch: int | None = Field(default=None, ge=1, le=1_000_000)
     share: float = Field(default=0.5, gt=0, lt=1)
