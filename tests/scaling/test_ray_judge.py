@@ -161,7 +161,7 @@ def test_two_workers_are_killed_and_the_run_is_the_same(model, here, tmp_path):
 def test_twenty_times_two_workers_are_killed_at_random(model):
     with nf.RayJudge(model, workers=3) as judge:
         for seed in range(20):
-            with Killer(2, seed=seed, within=2.0) as killer:
+            with Killer(2, seed=seed, within=1.0) as killer:
                 run = nf.evolve(judge, generations=10**6, batch=37, seed=seed, stop=lambda: len(killer.killed) == 2)
             again = nf.evolve(model, generations=run.generation, batch=37, seed=seed)
             for name, values in run.search.arrays().items():
@@ -237,17 +237,16 @@ def test_machines_join_and_leave(model, here, tmp_path):
 def test_a_killed_driver_is_resumed(model, tmp_path):
     arguments = ["evolve", "--model", model, "--batch", "37", "--seed", "3", "--quiet"]
     program = [sys.executable, "-m", "neatfool", *arguments]
-    driver = subprocess.Popen(
+    with subprocess.Popen(
         [*program, "--workers", "2", "--generations", "1000000", "--out", "killed"],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
-    )
-    metrics, begin = tmp_path / "killed/metrics.jsonl", time.monotonic()
-    while not (metrics.exists() and metrics.read_bytes().count(b"\n") > 5) and time.monotonic() - begin < 300:
-        assert driver.poll() is None, driver.stderr.read()
-        time.sleep(0.05)
-    driver.kill()
-    driver.wait()
+    ) as driver:
+        metrics, begin = tmp_path / "killed/metrics.jsonl", time.monotonic()
+        while not (metrics.exists() and metrics.read_bytes().count(b"\n") > 5) and time.monotonic() - begin < 300:
+            assert driver.poll() is None, driver.stderr.read()
+            time.sleep(0.05)
+        driver.kill()
     begin = time.monotonic()
     while worker_processes() and time.monotonic() - begin < 60:
         time.sleep(0.2)
