@@ -271,6 +271,43 @@ def test_the_control_removes_as_large_an_area(tmp_path):
     assert np.array_equal(dots.confidences, dots.controls)
     pictures = {picture.tobytes() for batch in model.module.seen for picture in batch}
     assert len(pictures) > 2 * 5 * 7
+    # Four pairs of the nine; halves of two dots are as large as one.
+    assert np.allclose(dots.whole, dots.halved, atol=1e-6)
+    assert np.allclose(dots.whole, dots.confidences[:, 5], atol=1e-6)
+
+
+class WholeDots(torch.nn.Module):
+    """Sure of class 1 in proportion to the number of dots that lack nothing."""
+
+    def __init__(self):
+        super().__init__()
+        y, x = np.mgrid[:16, :16] - 7.5
+        dot = torch.from_numpy(np.where(np.hypot(y, x) < 5, 1.0, 0.0)).float()
+        self.dot = torch.nn.Parameter((dot / dot.sum())[None, None])
+
+    def forward(self, x):
+        found = (torch.nn.functional.conv2d(x[..., 8:-8, 8:-8], self.dot, stride=16) > 0.99).float().sum((1, 2, 3))
+        return torch.stack([torch.full_like(found, 3.0), found], 1)
+
+
+def test_whole_copies_are_told_from_halved_ones(tmp_path):
+    y, x = (np.mgrid[:SIDE, :SIDE] + 8) % 16 - 7.5
+    folder, model = direct_run(tmp_path / "run", np.where(np.hypot(y, x) < 5, 1.0, 0.1), WholeDots())
+    result = repeat(folder, judge=model, classes="light")
+    (dots,) = result.classes
+    # Four pairs of nine copies: five are left whole, or one.
+    odds = 1 / (1 + np.exp(3.0 - np.array([5, 1])))
+    assert np.allclose(dots.whole, odds[0])
+    assert np.allclose(dots.halved, odds[1])
+    pairs = result.summary()["pairs"]
+    assert (pairs["pictures"], pairs["above"], pairs["interval"]) == (1, 1.0, None)
+    assert pairs["difference"] == pytest.approx(odds[0] - odds[1])
+    many = replace(result, classes=tuple(
+        replace(dots, individual=number, whole=dots.whole + number / 100) for number in range(20)
+    ))  # fmt: skip
+    pairs = many.summary()["pairs"]
+    middle, error = odds[0] - odds[1] + 0.095, np.std(np.arange(20) / 100) / np.sqrt(20)
+    assert pairs["interval"] == pytest.approx([middle - 1.96 * error, middle + 1.96 * error], abs=0.15 * error)
 
 
 def test_the_same_seed_gives_the_same_result(stripes):

@@ -47,6 +47,7 @@ class Copies:
     Attributes:
         count: number of copies.
         labels: the copy each pixel belongs to, 0 to count - 1, or -1; shape (H, W), int64.
+        first_half: whether it is in the first half of a period, where a copy is cut in two; shape (H, W), bool.
         background: what the picture shows where no copy is, for every pixel, shape (C, H, W), uint8.
         way: "genome" or "image".
         why: how the copies were found, for people.
@@ -55,6 +56,7 @@ class Copies:
 
     count: int
     labels: NDArray[np.int64]
+    first_half: NDArray[np.bool_]
     background: NDArray[np.uint8]
     way: Literal["genome", "image"]
     why: str
@@ -107,7 +109,8 @@ def copies_in_genome(population: CppnPopulation, index: int, *, min_copies: int)
             kind = "output" if node["id"] < _FIRST_OUTPUT + genome["outputs"] else "hidden"
             why = f"the phase of the {kind} {node['activation']} node {node['id']} runs through {last - first} periods"
             typical = float(np.median(step[labels >= 0]))
-            return Copies(count, labels, backgrounds[choice], "genome", why, 1 / max(typical, 1e-6))
+            period = 1 / max(typical, 1e-6)
+            return Copies(count, labels, phase % 1 < 0.5, backgrounds[choice], "genome", why, period)
     return None
 
 
@@ -152,7 +155,8 @@ def copies_in_image(picture: NDArray[np.uint8], *, min_copies: int) -> Copies | 
     lengths = np.linalg.norm(vectors, axis=1)
     found = " and ".join(f"({vector[1]:.0f}, {vector[0]:.0f})" for vector in vectors)
     why = f"the autocorrelation peaks at a shift of {found} pixels"
-    return Copies(count, labels, _mean_colours(picture, cells), "image", why, float(lengths.min()))
+    first_half = phase[0] - whole[0] < 0.5
+    return Copies(count, labels, first_half, _mean_colours(picture, cells), "image", why, float(lengths.min()))
 
 
 def _keep_alike(

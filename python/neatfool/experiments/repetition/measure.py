@@ -1,8 +1,11 @@
 """Repeated elements (paper section 3.2): does every further copy of a motif make the classifier surer?
 
 The copies in every elite of a run are removed one by one and the confidence is read off at each number of copies left.
-The control removes exactly as large an area of the same form at a random other place, cutting across copies: what it
-loses is due to the area, what the copies lose beyond it or short of it is due to their being whole.
+The control removes exactly as large an area of the same form at a random other place, cutting across copies.
+
+A second comparison is matched in place, too. The copies are paired. Of every pair either one copy goes, or a half of each:
+the same area, at the same places, but then no whole copy is left of it. Both are done in both ways, so that over all, every
+pixel goes as often whole as halved. What one keeps beyond the other is due to the copies that are left being whole.
 """
 
 from __future__ import annotations
@@ -86,12 +89,13 @@ def repeat(
             rng = np.random.default_rng([seed, individual])
             held_classes = archive.classes[held]
             order, levels, scores, controls = _measure(classifier, picture[0], copies, held_classes, orders, rng)
+            whole, halved = _measure_pairs(classifier, picture[0], copies, held_classes, orders, rng)
             for column, class_index in enumerate(held_classes.tolist()):
                 name = names[class_index]
                 found.append(
                     ClassRepetition(
                         class_index, name, individual, picture[0], copies, order, levels,
-                        scores[..., column], controls[..., column],
+                        scores[..., column], controls[..., column], whole[:, column], halved[:, column],
                     )
                 )  # fmt: skip
         done += len(held)
@@ -149,6 +153,33 @@ def _measure(
     scores = classifier.confidences(np.stack(pictures))[:, classes][numbers]
     scores = scores.reshape(orders, len(levels), 2, len(classes))
     return permutations[0], levels, scores[:, :, 0], scores[:, :, 1]
+
+
+def _measure_pairs(
+    classifier: Judge,
+    picture: NDArray[np.uint8],
+    copies: Copies,
+    classes: NDArray[np.int64],
+    orders: int,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Removes one copy of every random pair of copies, or a half of each.
+
+    Returns:
+        The confidences where whole copies went, and where halves did, shape (orders, classes).
+    """
+    pictures = []
+    for _ in range(orders):
+        pairs = rng.permutation(copies.count)[: copies.count // 2 * 2].reshape(-1, 2)
+        one, other = (np.isin(copies.labels, side) for side in pairs.T)
+        # Which half of the one copy goes, for every pair; of the other it is the other half.
+        firsts = np.isin(copies.labels, pairs[rng.random(len(pairs)) < 0.5])
+        half = (one & (copies.first_half == firsts)) | (other & (copies.first_half != firsts))
+        for gone in (one, other, half, (one | other) & ~half):
+            pictures.append(np.where(gone, copies.background, picture))
+    scores = classifier.confidences(np.stack(pictures))[:, classes].astype(np.float64)
+    ways = scores.reshape(orders, 2, 2, len(classes)).mean(2)
+    return ways[:, 0], ways[:, 1]
 
 
 def _levels(count: int) -> NDArray[np.int64]:

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
+from scipy.stats import bootstrap, spearmanr
 
 from neatfool.experiments.repetition.copies import Copies
 from neatfool.shared.files import make_folder, write_json
+
+_RESAMPLES = 9999
 
 SURE = 0.5
 """Elites of at least this confidence are summed up apart: where there is none to lose, there is none to raise."""
@@ -32,6 +34,8 @@ class ClassRepetition:
         levels: numbers of copies left that were looked at, ascending from 0, shape (L,), int64.
         confidences: with that many copies left, for several orders of removal, shape (orders, L), float32.
         controls: with as large an area removed elsewhere, same shape.
+        whole: with one copy of every pair removed, for several random pairings, shape (orders,), float64.
+        halved: with a half of each removed instead, same shape.
     """
 
     class_index: int
@@ -43,6 +47,8 @@ class ClassRepetition:
     levels: NDArray[np.int64]
     confidences: NDArray[np.float32]
     controls: NDArray[np.float32]
+    whole: NDArray[np.float64]
+    halved: NDArray[np.float64]
 
     @property
     def confidence(self) -> NDArray[np.float64]:
@@ -91,6 +97,8 @@ class ClassRepetition:
             "levels": self.levels.tolist(),
             "confidence": self.confidence.tolist(),
             "control": self.control.tolist(),
+            "whole": float(self.whole.mean()),
+            "halved": float(self.halved.mean()),
             "spearman": self.spearman,
         }
 
@@ -131,7 +139,9 @@ class RepetitionResult:
 
         `rising` is the share of elites whose confidence has a positive rank correlation with the number of copies, from
         one to all. Medians over classes are given for all, half, one and none of the copies, and for the control with
-        as large areas removed elsewhere.
+        as large areas removed elsewhere. `pairs` compares whole with halved copies: the mean confidence with one copy of
+        every pair gone and with a half of each, the mean difference over pictures, its interval of 95 %, and the share of
+        pictures in which it is above 0.
         """
         ways = [one.copies.way for one in self.classes]
         return {
@@ -191,7 +201,13 @@ def _statistics(classes: Sequence[ClassRepetition]) -> dict[str, Any]:
     amounts = ("all", "half", "one", "none")
     if not classes:
         nothing = dict.fromkeys(amounts)
-        return {"rising": None, "median_spearman": None, "median_confidence": nothing, "control_confidence": nothing}
+        return {
+            "rising": None,
+            "median_spearman": None,
+            "median_confidence": nothing,
+            "control_confidence": nothing,
+            "pairs": None,
+        }
     shares = [np.array([1, 0.5, 1 / one.copies.count, 0]) for one in classes]
     confidence, control = (
         np.median([one.at_share(share, control=kind) for one, share in zip(classes, shares, strict=True)], axis=0)
@@ -203,4 +219,29 @@ def _statistics(classes: Sequence[ClassRepetition]) -> dict[str, Any]:
         "median_spearman": float(np.median(spearman)),
         "median_confidence": dict(zip(amounts, confidence.tolist(), strict=True)),
         "control_confidence": dict(zip(amounts, control.tolist(), strict=True)),
+        "pairs": _pairs(classes),
+    }
+
+
+def _pairs(classes: Sequence[ClassRepetition]) -> dict[str, Any]:
+    """Whole against halved copies. Classes that share a picture count once, by their mean."""
+    pictures: dict[int, list[ClassRepetition]] = {}
+    for one in classes:
+        pictures.setdefault(one.individual, []).append(one)
+    whole, halved = (
+        np.array([np.mean([getattr(one, way) for one in same]) for same in pictures.values()])
+        for way in ("whole", "halved")
+    )
+    difference = whole - halved
+    interval = None
+    if len(difference) > 1:
+        resampled = bootstrap((difference,), np.mean, n_resamples=_RESAMPLES, method="percentile", rng=0)
+        interval = [float(end) for end in resampled.confidence_interval]
+    return {
+        "pictures": len(difference),
+        "whole": float(whole.mean()),
+        "halved": float(halved.mean()),
+        "difference": float(difference.mean()),
+        "interval": interval,
+        "above": float((difference > 0).mean()),
     }
