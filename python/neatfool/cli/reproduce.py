@@ -61,6 +61,8 @@ def command(
     ] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Of everything.")] = 0,
     device: options.Device = "auto",
+    backend: options.BackendUnlessSet = None,
+    precision: options.PrecisionUnlessSet = None,
     out: options.Out = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -73,7 +75,10 @@ def command(
 
     def network(name: str, file: str | None, names: str | None = None) -> ModelConfig:
         count = crops if what == "imagenet" else 1
-        return check_settings(ModelConfig, options.chosen_model(name, file, labels=names, device=device, crops=count))
+        chosen = options.chosen_model(
+            name, file, labels=names, device=device, crops=count, backend=backend, precision=precision
+        )
+        return check_settings(ModelConfig, chosen)
 
     try:
         chosen_rows = [int(row) for row in rows.split(",")] if rows else None

@@ -12,7 +12,7 @@ _STEPS = 120
 _BACK = 3
 """Passes that one there and back comes to."""
 _MNIST_TRAINING = 60_000
-_COPIES = 250
+_COPIES = 270
 """Images of an elite without some of its copies."""
 _ATTACKS = 6
 """Of the generative model."""
@@ -34,25 +34,26 @@ def plan_rows(config: ReproductionConfig) -> dict[int, dict[str, float]]:
     search = {"row-1": "paper-mnist-direct", "row-2": "paper-mnist"} if mnist else {"row-4": "paper-imagenet"}
     generations = amount.generations + 1  # the start is one, too
     runs = {name: float(generations * (amount.batch or PRESETS[preset]["batch"])) for name, preset in search.items()}
-    first = "row-2" if mnist else "row-4"
+    default = float((amount.default_generations + 1) * batch)
+    first, usual = ("row-2", runs["row-2"]) if mnist else ("row-4-default", default)
     classes = 10 if mnist or amount.classes else 1000
     hardened = (amount.retrain_generations + 1) * batch
-    seeds = {f"row-10-seed-{config.seed + number}": runs[first] for number in range(1, amount.seeds)}
+    seeds = {f"row-10-seed-{config.seed + number}": usual for number in range(1, amount.seeds)}
     climbing = float((amount.sample or classes) * _STEPS * _BACK)
     rows: dict[int, dict[str, float]] = {
         1: {"row-1": runs.get("row-1", 0.0)},
         2: {"row-2": runs.get("row-2", 0.0)},
-        3: {"row-3": float(generations * (amount.batch or 200))},
-        4: {"row-4": runs.get("row-4", 0.0)},
+        3: {"row-3": float(generations * (amount.batch or 200)), "row-3-default": default},
+        4: {**runs, "row-4-default": default},
         5: {f"{way} regularisers": climbing for way in ("without", "with")},
-        6: {**runs, **_others(config, runs[first]), "showing the images": 2.0 * classes},
+        6: {**(runs if mnist else {first: usual}), **_others(config, usual), "showing the images": 2.0 * classes},
         7: {
             "retraining": amount.rounds * (11.0 * hardened + _BACK * _MNIST_TRAINING),
             "row-7-last": LAST_ATTACK * hardened,
         },
         8: {"retraining": 3.0 * hardened},
-        9: {first: runs[first], "removing copies": float(_COPIES * (amount.sample or classes))},
-        10: {first: runs[first], **seeds, "comparing": float(classes)},
+        9: {first: usual, "removing copies": float(_COPIES * (amount.sample or classes))},
+        10: {first: usual, **seeds, "comparing": float(classes)},
         11: {**runs, "a generative model": float(_ATTACKS * hardened)},
     }
     wanted: dict[int, dict[str, float]] = {}

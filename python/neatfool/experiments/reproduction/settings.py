@@ -33,6 +33,8 @@ class Scale(NamedTuple):
     retrain_generations: int
     controls: int
     """control images of each kind for the generative model"""
+    default_generations: int = 0
+    """of each evolution by the default search, beside the paper's, on ImageNet"""
 
 
 SCALES: dict[str, dict[str, Scale]] = {
@@ -42,9 +44,9 @@ SCALES: dict[str, dict[str, Scale]] = {
         "full": Scale(200, None, 15, 10, 5, None, None, 200, 500),
     },
     "imagenet": {
-        "smoke": Scale(1, 20, 1, 1, 2, 2, "0-9", 1, 6),
-        "small": Scale(50, None, 1, 1, 3, 50, None, 30, 500),
-        "full": Scale(5000, None, 1, 1, 3, None, None, 500, 500),
+        "smoke": Scale(1, 20, 1, 1, 2, 2, "0-9", 1, 6, 1),
+        "small": Scale(50, None, 1, 1, 3, 200, None, 62, 500, 62),
+        "full": Scale(5000, None, 1, 1, 3, None, None, 250, 500, 250),
     },
 }
 
