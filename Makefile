@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 SOURCES := $(shell find rust -path '*/fuzz' -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print) Cargo.toml Cargo.lock pyproject.toml
 CHECKED := python tests benches examples scripts
+PROCESSES = $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() + 1))')
 # The processors that `make wheels` builds for.
 TARGETS ?= x86_64 aarch64
 
@@ -34,8 +35,8 @@ dev: $(VENV)/.built $(VENV)/.tools  ## the environment to work in: neatfool, edi
 
 test: dev  ## everything: Rust, Python, the slow tests too
 	cargo test --workspace --quiet
-	# A process a core, and a thread a process: threads of several processes would wait for one another.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+	# A thread a process: threads of several processes would wait for one another. One process more than cores, because some tests wait.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadgroup
 
 notebooks: dev  ## run the notebooks of examples/
 	OMP_NUM_THREADS=1 PATH="$$(cd $(BIN) && pwd):$$PATH" $(BIN)/python -m pytest --nbmake --nbmake-timeout=900 examples
