@@ -26,7 +26,13 @@ impl DirectGenomes {
 
     #[staticmethod]
     #[pyo3(signature = (count, *, shape, cells, seed))]
-    fn smooth(py: Python<'_>, count: usize, shape: (usize, usize, usize), cells: usize, seed: u64) -> PyResult<Self> {
+    fn smooth(
+        py: Python<'_>,
+        count: usize,
+        shape: (usize, usize, usize),
+        cells: NonZero<u8>,
+        seed: u64,
+    ) -> PyResult<Self> {
         let shape = image_shape(shape);
         pool::run(py, |cancel| DirectPopulation::smooth(count, shape, cells, seed, cancel))?
             .map(Self)
