@@ -18,6 +18,8 @@ from neatfool.shared.settings import Settings
 class Direct(Settings):
     """Settings of the direct encoding (paper section 2.3).
 
+    The operators that change whole pictures, which the default strategy uses, have no settings; docs/search.md describes them.
+
     Attributes:
         color: how the three planes of a colour image are read: "hls" (the paper) or "hsv".
         initial_cells: the random start is so many random cells a side, enlarged smoothly; 0 makes every gene random, as the
