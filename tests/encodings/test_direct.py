@@ -41,7 +41,7 @@ def test_the_presets_start_with_random_genes_and_the_default_with_few_cells():
     assert all(np.abs(np.diff(default, axis=axis)).max() <= 65535 / 20 + 1 for axis in (1, 2))
     assert default.std() > 8000
     for wrong in (-1, 256):
-        with pytest.raises(ValueError, match="initial_cells"):
+        with pytest.raises(nf.ConfigError, match="initial_cells"):
             nf.Direct(initial_cells=wrong)
 
 
