@@ -17,6 +17,7 @@ __all__ = [
     "Species",
     "__version__",
     "activation_names",
+    "direct_operators",
     "draw_parents",
     "operators",
     "set_threads",
@@ -271,6 +272,10 @@ class DirectGenomes:
     @staticmethod
     def random(count: int, *, length: int, seed: int) -> DirectGenomes: ...
     @staticmethod
+    def smooth(count: int, *, shape: tuple[int, int, int], cells: int, seed: int) -> DirectGenomes:
+        """Images of `cells` x `cells` random pixels, at most 255, enlarged smoothly; `shape` is (channels, height, width)."""
+
+    @staticmethod
     def from_array(genes: NDArray[np.uint16]) -> DirectGenomes: ...
     def array(self) -> NDArray[np.uint16]:
         """A copy of the genes, shape (len(self), length)."""
@@ -288,6 +293,23 @@ class DirectGenomes:
         first_index: int,
     ) -> DirectGenomes:
         """One child for each row (parent, other parent, ignored) of `matings`, shape (N, 3)."""
+
+    def breed(
+        self,
+        matings: NDArray[np.uint32],
+        operators: NDArray[np.uint8],
+        settings: _DirectSettings,
+        *,
+        shape: tuple[int, int, int],
+        seed: int,
+        generation: int,
+        first_index: int,
+    ) -> DirectGenomes:
+        """One child for each row (parent, other parent, ignored) of `matings`, shape (N, 3), by one of `direct_operators` each.
+
+        A code, one of `operators`, shape (N,), is a place in what `direct_operators()` returns; `shape` is (channels, height,
+        width) of the images.
+        """
 
     def take(self, indices: NDArray[np.uint32]) -> DirectGenomes: ...
     def put(self, slots: NDArray[np.uint32], other: DirectGenomes, indices: NDArray[np.uint32]) -> None: ...
@@ -348,7 +370,10 @@ def draw_parents(
 
 def activation_names() -> list[str]: ...
 def operators() -> list[tuple[str, int]]:
-    """Name and number of parents of every way to make a child, in the order of their codes."""
+    """Name and number of parents of every way to make a CPPN of others, in the order of their codes."""
+
+def direct_operators() -> list[tuple[str, int]]:
+    """The same of every way to make a directly encoded image of others."""
 
 def simd_level() -> str:
     """The instruction set that draws: "avx512", "avx2", "neon" or "portable"."""

@@ -36,6 +36,7 @@ KINDS = {
     "cppn": {"encoding": nf.Cppn()},
     "cppn, paper": {"encoding": nf.Cppn(coordinates="pixel", initial_mutations=0)},
     "direct": {"encoding": nf.Direct(halve_every=3)},
+    "direct, paper": {"encoding": nf.Direct(initial_cells=0, halve_every=3), "strategy": nf.MapElites()},
     "map-elites": {"strategy": nf.MapElites()},
     "neat": {"strategy": nf.Neat()},
 }

@@ -83,10 +83,23 @@ def test_mix_takes_the_hue_of_one_and_the_lightness_of_the_other():
         )
 
 
+class Rows(nf.ArrayEncoding):
+    name: str = "rows"
+
+    def random(self, count, shape, rng):
+        return rng.random((count, shape[1]))
+
+    def mutate(self, genes, rng):
+        return np.clip(genes + rng.normal(0, 0.2, genes.shape), 0, 1)
+
+    def draw(self, genes, shape):
+        return 255 * genes[:, np.newaxis]
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_an_encoding_without_operators_is_searched_as_by_map_elites(seed):
     results = [
-        nf.evolve("lenet-mnist", encoding="direct", strategy=strategy, generations=5, batch=30, seed=seed).archive
+        nf.evolve("lenet-mnist", encoding=Rows(), strategy=strategy, generations=5, batch=30, seed=seed).archive
         for strategy in ("pattern-elites", "map-elites")
     ]
     assert np.array_equal(results[0].pixels(), results[1].pixels())

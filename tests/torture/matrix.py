@@ -35,6 +35,10 @@ KINDS: dict[str, dict[str, Any]] = {
     "map-elites, cppn": {},
     "map-elites, cppn of the paper": {"encoding": nf.Cppn(coordinates="pixel", color="hsv", initial_mutations=0)},
     "map-elites, direct": {"encoding": nf.Direct(halve_every=3)},
+    "map-elites, direct of the paper": {
+        "encoding": nf.Direct(initial_cells=0, halve_every=3),
+        "strategy": nf.MapElites(),
+    },
     "neat, cppn": {"strategy": nf.Neat()},
     NETWORK: {},
 }

@@ -36,7 +36,7 @@ def command(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What an image is made of: cppn, direct, or one of yours.",
+            help="What an image is made of: cppn, direct (pixels), or one of yours.",
             show_default="cppn",
             rich_help_panel=options.SEARCH,
         ),

@@ -18,8 +18,12 @@ from neatfool.shared.settings import Settings
 class Direct(Settings):
     """Settings of the direct encoding (paper section 2.3).
 
+    The operators that change whole pictures, which the default strategy uses, have no settings; docs/search.md describes them.
+
     Attributes:
         color: how the three planes of a colour image are read: "hls" (the paper) or "hsv".
+        initial_cells: the random start is so many random cells a side, enlarged smoothly; 0 makes every gene random, as the
+            paper's start does.
         mutation_rate: chance that a gene mutates (polynomial mutation, Deb 2001).
         mutation_eta: distribution index of that mutation; larger stays closer.
         crossover_rate: chance that a child is made by simulated binary crossover (Deb & Agrawal 1995) rather than copied.
@@ -29,6 +33,7 @@ class Direct(Settings):
 
     name: Literal["direct"] = "direct"
     color: Literal["hls", "hsv"] = "hls"
+    initial_cells: int = Field(default=3, ge=0, le=255)
     mutation_rate: float = Field(default=0.1, ge=0, le=1)
     mutation_eta: float = Field(default=15, gt=0, le=1000)
     crossover_rate: float = Field(default=0.5, ge=0, le=1)
@@ -38,10 +43,13 @@ class Direct(Settings):
     markings: ClassVar[bool] = False
 
     def start(self, count: int, *, shape: Shape, seed: int, markings: bool = False) -> DirectPopulation:
-        """Makes `count` images of uniform noise."""
+        """Makes `count` images of random cells, or of uniform noise."""
         del markings  # a genome of pixels has no topology to mark
-        length = shape[0] * shape[1] * shape[2]
-        return DirectPopulation(self, _core.DirectGenomes.random(count, length=length, seed=seed), shape, seed=seed)
+        if self.initial_cells:
+            genomes = _core.DirectGenomes.smooth(count, shape=shape, cells=self.initial_cells, seed=seed)
+        else:
+            genomes = _core.DirectGenomes.random(count, length=shape[0] * shape[1] * shape[2], seed=seed)
+        return DirectPopulation(self, genomes, shape, seed=seed)
 
     def restore(self, arrays: Arrays, *, shape: Shape, seed: int, markings: bool = False) -> DirectPopulation:
         """Rebuilds a population from `DirectPopulation.arrays`."""
@@ -61,7 +69,7 @@ class DirectPopulation:
 
     parents = 2
     scalable = False
-    operators: tuple[Operator, ...] = ()
+    operators = tuple(Operator(*one) for one in _core.direct_operators())
 
     def __init__(self, encoding: Direct, genomes: _core.DirectGenomes, shape: Shape, *, seed: int) -> None:
         self.encoding = encoding
@@ -79,6 +87,22 @@ class DirectPopulation:
         """See `Population.vary`; the children of a generation from number `first` on."""
         return self._with(
             self.genomes.vary(matings, self.encoding, seed=self._seed, generation=generation, first_index=first)
+        )
+
+    def breed(
+        self, matings: NDArray[np.uint32], operators: NDArray[np.uint8], *, generation: int, first: int = 0
+    ) -> DirectPopulation:
+        """See `BreedingPopulation.breed`."""
+        return self._with(
+            self.genomes.breed(
+                matings,
+                operators,
+                self.encoding,
+                shape=self.shape,
+                seed=self._seed,
+                generation=generation,
+                first_index=first,
+            )
         )
 
     def take(self, indices: NDArray[np.integer[Any]]) -> DirectPopulation:

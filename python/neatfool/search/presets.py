@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _CPPN = {"name": "cppn", "coordinates": "pixel", "initial_mutations": 0}
-_DIRECT = {"name": "direct"}
+_DIRECT = {"name": "direct", "initial_cells": 0}
 _MAP_ELITES = {"name": "map-elites"}
 _ALEXNET = {"name": "alexnet", "crops": 10}
 

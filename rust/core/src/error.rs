@@ -424,6 +424,20 @@ pub enum DirectError {
         /// Individuals of the population.
         pool: usize,
     },
+    /// A picture has neither 1 nor 3 channels.
+    #[error("pictures have 1 channel or 3, not {channels}")]
+    Channels {
+        /// Channels asked for.
+        channels: usize,
+    },
+    /// There is not an operator for every child.
+    #[error("{found} operators for {expected} matings")]
+    Operators {
+        /// Operators passed.
+        found: usize,
+        /// Matings passed.
+        expected: usize,
+    },
     /// What is to be put does not fit its slots.
     #[error("{found} individuals of {found_length} genes do not fit {slots} slots of {slot_length}")]
     Slots {

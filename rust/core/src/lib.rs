@@ -48,7 +48,7 @@ mod variation;
 
 pub use crate::activation::Activation;
 pub use crate::arrays::GenomeArrays;
-pub use crate::direct::{DirectPopulation, DirectSettings};
+pub use crate::direct::{DirectOperator, DirectPopulation, DirectSettings, ImageShape};
 pub use crate::error::{
     ActivationError, ArraysError, DirectError, GenomeError, RenderError, SettingError, SimdError, SpeciesError,
     VariationError,

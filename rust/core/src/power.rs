@@ -48,7 +48,7 @@ pub(crate) fn log2(x: f32) -> f32 {
 
 /// 2^x for x in [-125, 125], relative error below 2e-7 (minimax polynomial on [-½, ½]).
 #[inline(always)]
-fn exp2(x: f32) -> f32 {
+pub(crate) fn exp2(x: f32) -> f32 {
     let rounded = x + ROUND;
     let t = x - (rounded - ROUND);
     let t2 = t * t;

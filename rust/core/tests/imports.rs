@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The order.
-const MODULES: [&str; 27] = [
+const MODULES: [&str; 30] = [
     "error",
     "simd",
     "rng",
@@ -29,6 +29,9 @@ const MODULES: [&str; 27] = [
     "raster::color",
     "raster::draw",
     "raster",
+    "direct::genes",
+    "direct::picture",
+    "direct::operators",
     "direct",
     "lib",
 ];

@@ -1,8 +1,7 @@
 //! Arguments from Python: settings objects and arrays of indices.
 
 use neatfool_core::{
-    Activation, Birth, ColorModel, Compatibility, CppnSettings, DirectSettings, Mating, MutationRates, Operator,
-    SpeciesSettings,
+    Activation, Birth, ColorModel, Compatibility, CppnSettings, DirectSettings, Mating, MutationRates, SpeciesSettings,
 };
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyIndexError, PyValueError};
@@ -151,9 +150,9 @@ pub fn matings(array: &PyReadonlyArray2<'_, u32>) -> PyResult<Vec<Mating>> {
 }
 
 /// Operators from their codes.
-pub fn operators(codes: &[u8]) -> PyResult<Vec<Operator>> {
+pub fn operators<O>(codes: &[u8], from_code: impl Fn(u8) -> Option<O>) -> PyResult<Vec<O>> {
     let unknown = |code| PyValueError::new_err(format!("no operator has the code {code}"));
-    codes.iter().map(|&code| Operator::from_code(code).ok_or_else(|| unknown(code))).collect()
+    codes.iter().map(|&code| from_code(code).ok_or_else(|| unknown(code))).collect()
 }
 
 /// Rows (generation, child, added connection numbered late).

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use neatfool_core::{
-    Coordinates, CrossoverSettings, Genome, GenomeArrays, Grid, Innovations as Counters, SpeciesSettings,
+    Coordinates, CrossoverSettings, Genome, GenomeArrays, Grid, Innovations as Counters, Operator, SpeciesSettings,
     VariationError, breed, descend, distance, find_descent, outputs, random_population, render, sums, vary,
 };
 use numpy::{
@@ -241,7 +241,7 @@ impl CppnGenomes {
     ) -> PyResult<Self> {
         let settings = settings.settings(self.outputs, false)?;
         let matings = self::matings(&matings)?;
-        let operators = self::operators(operators.as_slice()?)?;
+        let operators = self::operators(operators.as_slice()?, Operator::from_code)?;
         let mut counters = innovations.0;
         let genomes = pool::run(py, |cancel| {
             breed(&self.genomes, &matings, &operators, &settings, seed, generation, first_index, &mut counters, cancel)

@@ -1,13 +1,15 @@
 //! Batches of directly encoded images.
 
-use neatfool_core::DirectPopulation;
+use std::num::NonZero;
+
+use neatfool_core::{DirectOperator, DirectPopulation, ImageShape};
 use numpy::{
     PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray4, PyUntypedArrayMethods,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::convert::{DirectArguments, bytes, color_model, drawn, matings, value_error};
+use crate::convert::{DirectArguments, bytes, color_model, drawn, matings, operators, value_error};
 use crate::pool;
 
 /// A batch of directly encoded images.
@@ -20,6 +22,21 @@ impl DirectGenomes {
     #[pyo3(signature = (count, *, length, seed))]
     fn random(py: Python<'_>, count: usize, length: usize, seed: u64) -> PyResult<Self> {
         pool::run(py, |cancel| DirectPopulation::random(count, length, seed, cancel))?.map(Self).map_err(value_error)
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (count, *, shape, cells, seed))]
+    fn smooth(
+        py: Python<'_>,
+        count: usize,
+        shape: (usize, usize, usize),
+        cells: NonZero<u8>,
+        seed: u64,
+    ) -> PyResult<Self> {
+        let shape = image_shape(shape);
+        pool::run(py, |cancel| DirectPopulation::smooth(count, shape, cells, seed, cancel))?
+            .map(Self)
+            .map_err(value_error)
     }
 
     #[staticmethod]
@@ -59,6 +76,29 @@ impl DirectGenomes {
             .map_err(value_error)
     }
 
+    #[pyo3(signature = (matings, operators, settings, *, shape, seed, generation, first_index))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of one batch call")]
+    fn breed(
+        &self,
+        py: Python<'_>,
+        matings: PyReadonlyArray2<'_, u32>,
+        operators: PyReadonlyArray1<'_, u8>,
+        settings: DirectArguments,
+        shape: (usize, usize, usize),
+        seed: u64,
+        generation: u32,
+        first_index: u32,
+    ) -> PyResult<Self> {
+        let parents: Vec<(u32, u32)> = self::matings(&matings)?.iter().map(|m| (m.fitter, m.other)).collect();
+        let operators = self::operators(operators.as_slice()?, DirectOperator::from_code)?;
+        let (shape, settings) = (image_shape(shape), settings.into());
+        pool::run(py, |cancel| {
+            self.0.breed(&parents, &operators, shape, &settings, seed, generation, first_index, cancel)
+        })?
+        .map(Self)
+        .map_err(value_error)
+    }
+
     fn take(&self, py: Python<'_>, indices: PyReadonlyArray1<'_, u32>) -> PyResult<Self> {
         let indices = indices.as_slice()?;
         pool::run(py, |_| self.0.take(indices))?.map(Self).map_err(value_error)
@@ -90,4 +130,8 @@ impl DirectGenomes {
         let pixels = bytes(&mut out)?;
         pool::run(py, |cancel| self.0.draw(first, channels, color, pixels, cancel))?.map_err(value_error)
     }
+}
+
+fn image_shape((channels, height, width): (usize, usize, usize)) -> ImageShape {
+    ImageShape { channels, height, width }
 }

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     use crate::convert::value_error;
-    use neatfool_core::{Activation, Level, Operator, Purpose, Stream};
+    use neatfool_core::{Activation, DirectOperator, Level, Operator, Purpose, Stream};
     use numpy::{PyArray1, PyArray2, PyArrayMethods};
     use pyo3::exceptions::PyValueError;
     use pyo3::prelude::*;
@@ -68,6 +68,11 @@ mod _core {
     #[pyfunction]
     fn operators() -> Vec<(&'static str, usize)> {
         Operator::ALL.iter().map(|operator| (operator.name(), operator.parents())).collect()
+    }
+
+    #[pyfunction]
+    fn direct_operators() -> Vec<(&'static str, usize)> {
+        DirectOperator::ALL.iter().map(|operator| (operator.name(), operator.parents())).collect()
     }
 
     #[pyfunction]

@@ -26,7 +26,7 @@ from neatfool.shared.progress import OnProgress, Progress, Stop
 _CHILDREN = 4
 """Of each of T classes in a generation: few, so that a small budget has many generations."""
 
-_ENCODINGS: dict[str, Encoding] = {"cppn": Cppn(initial_mutations=12), "direct": Direct()}
+_ENCODINGS: dict[str, Encoding] = {"cppn": Cppn(initial_mutations=12), "direct": Direct(initial_cells=0)}
 """Part of the protocol, as the strategy is: what a run has by default may improve."""
 
 _NO_ATTACK = (FOOLING_CLASS, REJECTED)

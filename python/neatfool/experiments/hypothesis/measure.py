@@ -40,7 +40,7 @@ from neatfool.search import MapElites, Run, evolve, folder_of, resume
 from neatfool.shared.progress import OnProgress, Progress, Stop, part
 
 _MOST_EVALUATIONS = 10**12
-_ENCODINGS: tuple[Encoding, ...] = (Cppn(initial_mutations=12), Direct())
+_ENCODINGS: tuple[Encoding, ...] = (Cppn(initial_mutations=12), Direct(initial_cells=0))
 _STRATEGY = MapElites()
 """The paper's, as its hypothesis is."""
 

@@ -23,10 +23,10 @@ _OPERATORS = 2**31
 class PatternElites(Settings):
     """MAP-Elites over classes whose children are made by any of the operators that the encoding offers, drawn uniformly.
 
-    Those of CPPNs move, turn, repeat, warp and recolour whole pictures and mix two of them. Parents are drawn from the cells
-    in proportion to 0.02 + 4 p (1 - p), where p is the confidence of the elite: a step in the logit changes the confidence of
-    those in the middle most. What this gains over `MapElites` is in docs/search.md. With an encoding that offers no operators
-    it is `MapElites`.
+    Those of CPPNs and of pixels move, turn, repeat, warp and recolour whole pictures and mix two of them. Parents are drawn
+    from the cells in proportion to 0.02 + 4 p (1 - p), where p is the confidence of the elite: a step in the logit changes the
+    confidence of those in the middle most. What this gains over `MapElites` is in docs/search.md. With an encoding that offers
+    no operators it is `MapElites`.
     """
 
     name: Literal["pattern-elites"] = "pattern-elites"

@@ -4,67 +4,25 @@
 //! probability 0.5, then polynomial mutation (Deb 2001) of each gene with rate 0.1. A gene is a `u16` that stands for
 //! gene / 65535 in `[0, 1]`: half the memory of a float, and 257 steps to each of the 8 bits that are seen.
 
-#![expect(clippy::inline_always, reason = "kernels must be compiled into the function of each instruction set")]
+mod genes;
+mod operators;
+mod picture;
 
+use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
-use crate::error::{DirectError, SettingError};
-use crate::power::{ROUND, exponent, log2, polynomial_step, sbx_spread, uniform};
+pub use crate::direct::genes::DirectSettings;
+use crate::direct::genes::{BLOCK, cross, mutate};
+use crate::direct::operators::Coarse;
+pub use crate::direct::operators::DirectOperator;
+pub use crate::direct::picture::ImageShape;
+use crate::direct::picture::{Canvas, Picture};
+use crate::error::DirectError;
 use crate::raster::color::{ColorModel, to_rgb_in_place};
 use crate::rng::{Purpose, Stream};
-use crate::simd::{Kernel, Level};
-use crate::variation::settings::{check_not_negative, check_probability};
-
-/// Largest gene, standing for 1.
-const MAX_GENE: f32 = u16::MAX as f32;
-/// Genes, or mutations, for which random numbers are made at a time.
-const BLOCK: usize = 256;
-
-/// Parameters of the direct encoding's variation. The defaults are the paper's.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DirectSettings {
-    /// Probability that a gene mutates.
-    pub mutation_rate: f64,
-    /// Distribution index of the polynomial mutation, at least 0: the larger, the smaller the steps.
-    pub mutation_eta: f64,
-    /// Probability that a child has two parents.
-    pub crossover_rate: f64,
-    /// Distribution index of SBX, at least 0: the larger, the nearer to a parent.
-    pub crossover_eta: f64,
-    /// The mutation rate halves every so many generations (1000 for the paper's colour images), or never.
-    pub halve_every: Option<u32>,
-}
-
-impl Default for DirectSettings {
-    fn default() -> Self {
-        Self { mutation_rate: 0.1, mutation_eta: 15.0, crossover_rate: 0.5, crossover_eta: 10.0, halve_every: None }
-    }
-}
-
-impl DirectSettings {
-    /// Checks every setting.
-    ///
-    /// # Errors
-    /// [`SettingError`] naming the first that is out of range.
-    pub fn validate(&self) -> Result<(), SettingError> {
-        check_probability("mutation_rate", self.mutation_rate)?;
-        check_probability("crossover_rate", self.crossover_rate)?;
-        check_not_negative("mutation_eta", self.mutation_eta)?;
-        check_not_negative("crossover_eta", self.crossover_eta)?;
-        if self.halve_every == Some(0) {
-            return Err(SettingError::HalveEvery);
-        }
-        Ok(())
-    }
-
-    /// The mutation rate in a generation.
-    pub fn rate_in(&self, generation: u32) -> f64 {
-        let halvings = self.halve_every.map_or(0, |every| generation / every);
-        self.mutation_rate * 0.5_f64.powi(halvings.min(2000) as i32)
-    }
-}
+use crate::simd::Level;
 
 /// Individuals of the direct encoding, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +62,31 @@ impl DirectPopulation {
                     }
                 }
             }
+            Ok::<(), DirectError>(())
+        })?;
+        Ok(population)
+    }
+
+    /// `count` pictures, each of `cells` x `cells` random pixels enlarged smoothly. Individual i draws from the stream (`seed`,
+    /// [`Purpose::Start`], 0, i).
+    ///
+    /// # Errors
+    /// As [`DirectPopulation::random`]; and if `shape` has neither 1 nor 3 channels, or the instruction set asked for is not available.
+    pub fn smooth(
+        count: usize,
+        shape: ImageShape,
+        cells: NonZero<u8>,
+        seed: u64,
+        cancel: &AtomicBool,
+    ) -> Result<Self, DirectError> {
+        check_channels(shape)?;
+        let level = Level::active()?;
+        let mut population = Self::new(shape.length(), zeros(count, shape.length())?)?;
+        population.genes.par_chunks_mut(shape.length()).enumerate().try_for_each(|(index, genes)| {
+            check(cancel)?;
+            let mut stream = Stream::new(seed, Purpose::Start, 0, index as u32);
+            let coarse = Coarse::random(cells.get().into(), shape.channels, &mut stream);
+            Canvas { level, shape, genes }.paint(|at| coarse.picture().seen(at.x, at.y));
             Ok::<(), DirectError>(())
         })?;
         Ok(population)
@@ -153,11 +136,7 @@ impl DirectPopulation {
         first_index: u32,
         cancel: &AtomicBool,
     ) -> Result<Self, DirectError> {
-        settings.validate()?;
-        let pool = self.count();
-        if let Some(parent) = parents.iter().flat_map(|&(a, b)| [a, b]).find(|&parent| parent as usize >= pool) {
-            return Err(DirectError::Parent { parent, pool });
-        }
+        self.check_parents(parents, settings)?;
         let level = Level::active()?;
         let rate = settings.rate_in(generation);
         let mut genes = zeros(parents.len(), self.length)?;
@@ -171,6 +150,46 @@ impl DirectPopulation {
                 child.copy_from_slice(self.individual(a));
             }
             mutate(level, child, rate, settings.mutation_eta, &mut stream);
+            Ok::<(), DirectError>(())
+        })?;
+        Ok(Self { length: self.length, genes })
+    }
+
+    /// One child per pair of parents, each by the operator of the same index, from the stream that [`DirectPopulation::vary`]
+    /// would draw it from. The individuals are pictures of `shape`. Runs on the current rayon pool.
+    ///
+    /// # Errors
+    /// As [`DirectPopulation::vary`]; and unless there is an operator a pair, and an individual has the genes of a picture of
+    /// `shape`, with 1 or 3 channels.
+    #[expect(clippy::too_many_arguments, reason = "a pure function of all that a generation depends on")]
+    pub fn breed(
+        &self,
+        parents: &[(u32, u32)],
+        operators: &[DirectOperator],
+        shape: ImageShape,
+        settings: &DirectSettings,
+        seed: u64,
+        generation: u32,
+        first_index: u32,
+        cancel: &AtomicBool,
+    ) -> Result<Self, DirectError> {
+        self.check_parents(parents, settings)?;
+        check_channels(shape)?;
+        if shape.length() != self.length {
+            return Err(DirectError::Length { genes: self.length, length: shape.length() });
+        }
+        if operators.len() != parents.len() {
+            return Err(DirectError::Operators { found: operators.len(), expected: parents.len() });
+        }
+        let level = Level::active()?;
+        let picture = |index| Picture { genes: self.individual(index), shape };
+        let mut genes = zeros(parents.len(), self.length)?;
+        let children = genes.par_chunks_mut(self.length).zip(parents).zip(operators).enumerate();
+        children.try_for_each(|(index, ((child, &(a, b)), operator))| {
+            check(cancel)?;
+            let mut stream = Stream::new(seed, Purpose::Vary, generation, first_index.wrapping_add(index as u32));
+            let canvas = Canvas { level, shape, genes: child };
+            operator.child(picture(a), picture(b), settings, generation, &mut stream, canvas);
             Ok::<(), DirectError>(())
         })?;
         Ok(Self { length: self.length, genes })
@@ -239,6 +258,15 @@ impl DirectPopulation {
         })
     }
 
+    fn check_parents(&self, parents: &[(u32, u32)], settings: &DirectSettings) -> Result<(), DirectError> {
+        settings.validate()?;
+        let pool = self.count();
+        match parents.iter().flat_map(|&(a, b)| [a, b]).find(|&parent| parent as usize >= pool) {
+            Some(parent) => Err(DirectError::Parent { parent, pool }),
+            None => Ok(()),
+        }
+    }
+
     fn check_indices(&self, indices: &[u32]) -> Result<(), DirectError> {
         let count = self.count();
         match indices.iter().find(|&&index| index as usize >= count) {
@@ -253,6 +281,13 @@ impl DirectPopulation {
     }
 }
 
+fn check_channels(shape: ImageShape) -> Result<(), DirectError> {
+    match shape.channels {
+        1 | 3 => Ok(()),
+        channels => Err(DirectError::Channels { channels }),
+    }
+}
+
 fn check(cancel: &AtomicBool) -> Result<(), DirectError> {
     if cancel.load(Ordering::Relaxed) { Err(DirectError::Cancelled) } else { Ok(()) }
 }
@@ -264,105 +299,5 @@ fn zeros(count: usize, length: usize) -> Result<Vec<u16>, DirectError> {
     match count.checked_mul(length) {
         Some(genes) if genes <= most => Ok(vec![0; genes]),
         _ => Err(DirectError::Size { count, length }),
-    }
-}
-
-/// SBX (Deb & Agrawal 1995), the first child: `((1 + β) a + (1 - β) b) / 2` with a spread β of its own for every gene, clamped
-/// to the range of a gene.
-fn cross(level: Level, a: &[u16], b: &[u16], eta: f64, stream: &mut Stream, child: &mut [u16]) {
-    let exponent = exponent(eta);
-    let mut numbers = [0; BLOCK];
-    for ((child, a), b) in child.chunks_mut(BLOCK).zip(a.chunks(BLOCK)).zip(b.chunks(BLOCK)) {
-        stream.fill(&mut numbers);
-        level.run(Sbx { child, a, b, numbers: &numbers, exponent });
-    }
-}
-
-struct Sbx<'a> {
-    child: &'a mut [u16],
-    a: &'a [u16],
-    b: &'a [u16],
-    numbers: &'a [u32; BLOCK],
-    exponent: f32,
-}
-
-impl Kernel for Sbx<'_> {
-    #[inline(always)]
-    fn run(self) {
-        for (((child, &a), &b), &number) in self.child.iter_mut().zip(self.a).zip(self.b).zip(self.numbers) {
-            let (a, b) = (f32::from(a), f32::from(b));
-            *child = to_gene(0.5 * ((a + b) + sbx_spread(number, self.exponent) * (a - b)));
-        }
-    }
-}
-
-/// Polynomial mutation (Deb 2001) of each gene with probability `rate`. The gaps between mutations are drawn, from their
-/// geometric distribution, so that only genes that change cost random numbers.
-fn mutate(level: Level, genes: &mut [u16], rate: f64, eta: f64, stream: &mut Stream) {
-    if rate == 0.0 {
-        return;
-    }
-    let exponent = exponent(eta);
-    // A gap is floor(log U / log(1 - rate)); a rate of 1 divides by minus infinity, and leaves no gaps.
-    let per_log2 = (std::f64::consts::LN_2 / libm::log1p(-rate)) as f32;
-    let mut numbers = [0; 2 * BLOCK];
-    let (mut gaps, mut steps) = ([0.0_f32; BLOCK], [0.0_f32; BLOCK]);
-    let mut position = 0;
-    loop {
-        stream.fill(&mut numbers);
-        level.run(Mutations { numbers: &numbers, per_log2, exponent, gaps: &mut gaps, steps: &mut steps });
-        for (&gap, &step) in gaps.iter().zip(&steps) {
-            // Saturates where the rate is so small that the gap is beyond any length.
-            position += gap as u32 as usize;
-            let Some(gene) = genes.get_mut(position) else { return };
-            *gene = to_gene(f32::from(*gene) + step);
-            position += 1;
-        }
-    }
-}
-
-struct Mutations<'a> {
-    numbers: &'a [u32; 2 * BLOCK],
-    per_log2: f32,
-    exponent: f32,
-    gaps: &'a mut [f32; BLOCK],
-    steps: &'a mut [f32; BLOCK],
-}
-
-impl Kernel for Mutations<'_> {
-    #[inline(always)]
-    fn run(self) {
-        let (for_gaps, for_steps) = self.numbers.split_at(BLOCK);
-        for (gap, &number) in self.gaps.iter_mut().zip(for_gaps) {
-            *gap = log2(uniform(number)) * self.per_log2;
-        }
-        for (step, &number) in self.steps.iter_mut().zip(for_steps) {
-            *step = MAX_GENE * polynomial_step(number, self.exponent);
-        }
-    }
-}
-
-/// The nearest gene.
-#[inline(always)]
-fn to_gene(value: f32) -> u16 {
-    (value.clamp(0.0, MAX_GENE) + ROUND).to_bits() as u16
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn instruction_sets_agree() {
-        let parents = DirectPopulation::random(2, 1003, 5, &AtomicBool::new(false)).expect("valid");
-        let child = |level| {
-            let mut stream = Stream::new(5, Purpose::Vary, 0, 0);
-            let mut child = vec![0; 1003];
-            cross(level, parents.individual(0), parents.individual(1), 10.0, &mut stream, &mut child);
-            mutate(level, &mut child, 0.3, 15.0, &mut stream);
-            child
-        };
-        let levels = Level::available();
-        assert!(levels.iter().all(|&level| child(level) == child(levels[0])));
     }
 }
