@@ -1,6 +1,6 @@
 """Ways through a network: plain torch, torch.compile, and OpenVINO, in float32 or in 16 bits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -57,7 +57,7 @@ def forward_pass(
         ModelError: The backend is not installed, or cannot run this network.
     """
     if backend == "openvino":
-        return _openvino(_Network(run, module), example, name, precision)
+        return _openvino(run, module, example, name, precision)
     if backend == "compile":
         run = torch.compile(run)
     forward = run if precision == "float32" else _autocast(run, example.device.type, getattr(torch, precision))
@@ -85,6 +85,55 @@ def openvino_requests(graph: Any, count: int, precision: Precision) -> list[Any]
     return [compiled.create_infer_request() for _ in range(count)]
 
 
+def openvino_parts(chunk: int) -> int:
+    """The number of equal parts that OpenVINO works on a chunk of images in.
+
+    Every part is worked on by one thread, which is faster than many threads on one part, and gives the same bits for any
+    number of threads.
+    """
+    return next(count for count in range(min(_OPENVINO_PARTS, chunk), 0, -1) if chunk % count == 0)
+
+
+def openvino_graph(run: Forward, module: nn.Module, example: Tensor, name: str) -> Any:
+    """The graph of OpenVINO from a part of a chunk of pixels to the network's outputs. It may share the module's memory.
+
+    Args:
+        run: The network as torch runs it, preprocessing included.
+        module: The module that `run` uses.
+        example: Pixels of the only shape the graph will see, uint8.
+        name: The classifier's name in messages.
+
+    Raises:
+        ModelError: OpenVINO is not installed, or cannot run this network.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise ModelError(
+            f"{name}: the backend openvino needs OpenVINO; install it with pip install 'neatfool[openvino]', or take "
+            "the backend torch."
+        ) from error
+    try:
+        return openvino.convert_model(torch.export.export(_Network(run, module).eval(), (example,)))
+    except Exception as error:
+        raise _cannot_run(name, error) from error
+
+
+def openvino_forward(requests: Sequence[Any]) -> Forward:
+    """A way through a network by requests that each take an equal part of the pixels."""
+
+    def forward(pixels: Tensor) -> Tensor:
+        # Held until all are done, because the requests work on this memory itself.
+        blocks = pixels.contiguous().chunk(len(requests))
+        for request, part in zip(requests, blocks, strict=True):
+            request.start_async([part.numpy()], share_inputs=True)
+        for request in requests:
+            request.wait()
+        return torch.from_numpy(np.concatenate([request.get_output_tensor(0).data for request in requests]))
+
+    return forward
+
+
 class _Network(nn.Module):
     """Preprocessing and network as one module."""
 
@@ -105,35 +154,17 @@ def _autocast(run: Forward, device: str, dtype: torch.dtype) -> Forward:
     return forward
 
 
-def _openvino(network: _Network, example: Tensor, name: str, precision: Precision) -> Forward:
+def _openvino(run: Forward, module: nn.Module, example: Tensor, name: str, precision: Precision) -> Forward:
+    parts = openvino_parts(len(example))
+    graph = openvino_graph(run, module, example.chunk(parts)[0], name)
     try:
-        import openvino
-    except ImportError as error:
-        raise ModelError(
-            f"{name}: the backend openvino needs OpenVINO; install it with pip install 'neatfool[openvino]', or take "
-            "the backend torch."
-        ) from error
-    # Every part of a chunk is worked on by one thread, which is faster than many threads on one part, and gives the
-    # same bits for any number of threads.
-    parts = next(count for count in range(min(_OPENVINO_PARTS, len(example)), 0, -1) if len(example) % count == 0)
-    try:
-        graph = openvino.convert_model(torch.export.export(network.eval(), (example.chunk(parts)[0],)))
-        requests = openvino_requests(graph, parts, precision)
+        return openvino_forward(openvino_requests(graph, parts, precision))
     except Exception as error:
-        raise ModelError(
-            f"OpenVINO cannot run {name} ({_first_line(error)}); take another backend, such as torch."
-        ) from error
+        raise _cannot_run(name, error) from error
 
-    def forward(pixels: Tensor) -> Tensor:
-        # Held until all are done, because the requests work on this memory itself.
-        blocks = pixels.contiguous().chunk(parts)
-        for request, part in zip(requests, blocks, strict=True):
-            request.start_async([part.numpy()], share_inputs=True)
-        for request in requests:
-            request.wait()
-        return torch.from_numpy(np.concatenate([request.get_output_tensor(0).data for request in requests]))
 
-    return forward
+def _cannot_run(name: str, error: Exception) -> ModelError:
+    return ModelError(f"OpenVINO cannot run {name} ({_first_line(error)}); take another backend, such as torch.")
 
 
 def _first_line(error: Exception) -> str:

@@ -215,6 +215,11 @@ class Classifier:
         self.backend, self.precision = backend, precision
         return self
 
+    def run_by(self, forward: Forward) -> Self:
+        """Has another way through the network give `confidences`, one that `run_with` does not know."""
+        self._forward = Halving(forward, self.name)
+        return self
+
     def image_buffer(self) -> npt.NDArray[np.uint8]:
         """Room for one chunk of images, uint8 (chunk, channels, *image_size); page-locked if the module is on a GPU."""
         shape = (self.chunk, *self.image_shape)
@@ -295,7 +300,7 @@ class Classifier:
         with inputs_of(layer[1]) as seen, torch.inference_mode():
             for start in range(0, len(images), self.chunk):
                 part = images[start : start + self.chunk]
-                self._ask(self._network.infer, self._centre(as_block(part, self.chunk, self._device)))
+                self._ask(self._network.infer, self.centre(as_block(part, self.chunk, self._device)))
                 values = seen[-1].float()
                 if values.ndim == 4:
                     values = values.mean((2, 3))
@@ -319,10 +324,20 @@ class Classifier:
         if not x.is_floating_point():
             raise ValueError(f"logits() takes floats in [0, 255], not {x.dtype}; convert the images with .float().")
         check_shape(x.shape, self.image_shape, self.name)
-        outputs = self._ask(self._network.infer, self._centre(x.to(self._device)))
+        outputs = self._ask(self._network.infer, self.centre(x.to(self._device)))
         if self.outputs in ("probabilities", "binary-probability"):
             return outputs.clamp_min(torch.finfo(outputs.dtype).tiny).log()
         return outputs
+
+    def centre(self, pixels: Tensor) -> Tensor:
+        """The part of images (N, channels, *image_size) that one crop sees, (N, channels, *input_size)."""
+        if tuple(pixels.shape[-2:]) == tuple(self.input_size):
+            return pixels
+        # torchvision takes long to import, and few need it.
+        from torchvision.transforms.functional import center_crop
+
+        centre: Tensor = center_crop(pixels, list(self.input_size))
+        return centre
 
     def normalise(self, x: Tensor) -> Tensor:
         """Pixels in [0, 255], of any type, as the module wants them: (x * scale - mean) / std in float32."""
@@ -379,15 +394,6 @@ class Classifier:
 
     def _ask(self, forward: Forward, pixels: Tensor) -> Tensor:
         return ask(forward, pixels, name=self.name, n_classes=self.n_classes)
-
-    def _centre(self, pixels: Tensor) -> Tensor:
-        """The part of larger images that one crop sees. torchvision takes long to import, and few need it."""
-        if tuple(pixels.shape[-2:]) == tuple(self.input_size):
-            return pixels
-        from torchvision.transforms.functional import center_crop
-
-        centre: Tensor = center_crop(pixels, list(self.input_size))
-        return centre
 
     def _chunk_confidences(self, pixels: Tensor) -> Tensor:
         if self.crops == 1:

@@ -93,6 +93,15 @@ def command(
             rich_help_panel=options.SEARCH,
         ),
     ] = False,
+    screen: Annotated[
+        Literal["int8", "bfloat16"] | None,
+        typer.Option(
+            help="Judge everybody in this first, which is faster, and again in float32 who may become an elite. int8: pip "
+            "install 'neatfool\\[int8]'.",
+            show_default="float32 alone",
+            rich_help_panel=options.SEARCH,
+        ),
+    ] = None,
     trust: Annotated[
         bool,
         typer.Option("--trust", help="Import the module:factory that --config names as its model, whoever wrote it."),
@@ -118,7 +127,7 @@ def command(
         "strategy": {"name": strategy} if strategy else {},
     }
     plain = {"generations": generations, "batch": batch, "seed": seed, "classes": classes}
-    plain |= {"allow_noise": allow_noise or None}
+    plain |= {"allow_noise": allow_noise or None, "screen": screen}
     flags |= {key: value for key, value in plain.items() if value is not None}
     settings = build_config(
         PRESETS[preset] if preset else {},
@@ -155,6 +164,7 @@ def finish(run: Any, *, json: bool, quiet: bool) -> int:
             {
                 "generations": f"{summary['generations']:,}",
                 "evaluations": f"{summary['evaluations']:,} in {summary['seconds']:,.1f} s",
+                **_twice(summary),
                 "median confidence": percent(summary["median_confidence"]),
                 "mean, lowest": f"{percent(summary['mean_confidence'])}, {percent(summary['min_confidence'])}",
                 "verdict": verdict(run.tally(), summary["classes_over_99"]),
@@ -166,6 +176,14 @@ def finish(run: Any, *, json: bool, quiet: bool) -> int:
     if not (run.done or quiet):
         print_how_to_resume(run.folder.path)
     return 0 if run.done else 130
+
+
+def _twice(summary: dict[str, Any]) -> dict[str, str]:
+    """The line on a run that screens."""
+    twice = summary["judged_twice"]
+    if twice is None:
+        return {}
+    return {"judged twice": f"{twice:,}, {percent(twice / summary['evaluations'])}"}
 
 
 def _print_profile(seconds: dict[str, float]) -> None:

@@ -263,6 +263,8 @@ def _facts(metrics: Mapping[str, Any]) -> str:
     facts = ""
     if metrics.get("seconds") and "evaluations" in metrics and "round" not in metrics:
         facts += f"  {metrics['evaluations'] / metrics['seconds']:,.0f} evaluations/s"
+    if "judged_twice" in metrics:
+        facts += f"  {percent(metrics['judged_twice'] / metrics['evaluations'])} judged twice"
     if "median_confidence" in metrics:
         facts += f"  median {percent(metrics['median_confidence'])}"
     if "classes_over_99" in metrics:

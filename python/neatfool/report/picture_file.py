@@ -245,6 +245,7 @@ def _flags(base: EvolveConfig, config: EvolveConfig) -> list[str] | None:
         ("--batch", config.batch, base.batch),
         ("--seed", config.seed, base.seed),
         ("--classes", config.classes, base.classes),
+        ("--screen", config.screen, base.screen),
     ):
         if value == unsaid:
             continue
@@ -254,7 +255,8 @@ def _flags(base: EvolveConfig, config: EvolveConfig) -> list[str] | None:
     if config.allow_noise and not base.allow_noise:
         flags.append("--allow-noise")
     said: dict[str, Any] = {
-        key: getattr(config, key) for key in ("model", "generations", "batch", "seed", "classes", "allow_noise")
+        key: getattr(config, key)
+        for key in ("model", "generations", "batch", "seed", "classes", "allow_noise", "screen")
     }
     kinds = {key: {"name": getattr(config, key).name} for key in ("encoding", "strategy")}
     layers = base.model_dump(exclude_defaults=True)

@@ -14,6 +14,7 @@ from neatfool.errors import ConfigError
 from neatfool.models import ModelConfig
 from neatfool.runs import is_own, names_code
 from neatfool.search.objective import OBJECTIVES, Confidence, Objective
+from neatfool.search.screening import RoughPrecision
 from neatfool.search.search import check_fit
 from neatfool.search.strategies import PatternElites
 from neatfool.search.strategy import STRATEGIES, StrategySettings
@@ -38,6 +39,7 @@ class EvolveConfig(Settings):
         seed: the same seed gives the same run.
         classes: class indices or names to evolve for, as in "0-4,9,goldfish"; None is all.
         allow_noise: take a judge that is no function of the image: every new elite is judged again, and the mean kept.
+        screen: what everybody is judged in first, fast and roughly; those that may become elites are judged again in float32.
     """
 
     model: ModelConfig = ModelConfig()
@@ -50,6 +52,7 @@ class EvolveConfig(Settings):
     seed: int = Field(default=0, ge=0, lt=2**64)
     classes: str | None = None
     allow_noise: bool = False
+    screen: RoughPrecision | None = None
 
     @field_validator("classes")
     @classmethod
@@ -61,6 +64,16 @@ class EvolveConfig(Settings):
     @model_validator(mode="after")
     def _strategy_fits_encoding(self) -> EvolveConfig:
         check_fit(self.strategy, self.encoding)
+        return self
+
+    @model_validator(mode="after")
+    def _screen_fits(self) -> EvolveConfig:
+        if self.screen and self.objective.name != Confidence().name:
+            raise ValueError(
+                f"screening compares confidences, so it does not fit the objective {self.objective.name}; leave out screen"
+            )
+        if self.screen and self.allow_noise:
+            raise ValueError("screening takes a judge that is a function of the image; leave out screen or allow_noise")
         return self
 
 

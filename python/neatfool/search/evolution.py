@@ -22,6 +22,7 @@ from neatfool.search.loading import as_judge, chosen_classes, load_run, make_sea
 from neatfool.search.noise import check_repeats
 from neatfool.search.objective import Objective
 from neatfool.search.run import COMMAND, Run
+from neatfool.search.screening import Rough, RoughPrecision
 from neatfool.search.strategy import StrategySettings
 from neatfool.shared.progress import OnProgress, Stop
 
@@ -39,6 +40,7 @@ def evolve(
     out: Path | str | None = None,
     config: EvolveConfig | None = None,
     allow_noise: bool | None = None,
+    screen: RoughPrecision | None = None,
     progress: OnProgress | None = None,
     stop: Stop | None = None,
 ) -> Run:
@@ -58,6 +60,8 @@ def evolve(
         config: settings to start from; the other arguments override it.
         allow_noise: take a judge that gives the same image other confidences each time: every new elite is judged again, and
             the mean kept.
+        screen: "int8" or "bfloat16": what everybody is judged in first, fast and roughly; those that may become elites are
+            judged again in float32. See docs/search.md.
         progress: told of each generation.
         stop: asked before each generation after the random start; True ends the run there.
 
@@ -65,13 +69,13 @@ def evolve(
         The finished run.
 
     Raises:
-        ConfigError: a setting is unknown or out of range.
+        ConfigError: a setting is unknown or out of range, or the judge cannot be had in the precision of `screen`.
         JudgeError: the judge failed in the middle; the last checkpoint is kept.
         ModelError: the classifier cannot be loaded or is no function of the image, or a class does not exist.
         RunError: the run folder cannot be written.
     """
     named = {"encoding": encoding, "strategy": strategy, "objective": objective}
-    plain = {"generations": generations, "batch": batch, "seed": seed, "allow_noise": allow_noise}
+    plain = {"generations": generations, "batch": batch, "seed": seed, "allow_noise": allow_noise, "screen": screen}
     given = {key: value for key, value in (named | plain).items() if value is not None}
     base = config or EvolveConfig()
     settings = build_config({name: getattr(base, name) for name in EvolveConfig.model_fields}, given)
@@ -89,10 +93,11 @@ def evolve(
             "classes": None if len(cells) == len(judge.class_names) and cells == sorted(cells) else ranges(cells),
         }
     )
+    rough = Rough.of(judge, settings.screen, search) if settings.screen else None
     with begin_folder(
         out, config=settings.model_dump(), manifest=describe(stands_for(judge), command=COMMAND)
     ) as folder:
-        run = Run(settings, judge, search, folder=folder)
+        run = Run(settings, judge, search, folder=folder, rough=rough)
         run._run(settings.generations, progress, stop)
     return run
 

@@ -42,7 +42,10 @@ def load_run(folder: RunFolder, *, judge: Judge | None = None, begun: bool = Tru
         judge = load_judge(folder, config.model)
     check_same(folder, stands_for(judge))
     rows = read_rows(folder, search.generation)
-    return Run(config, judge, search, folder=folder, metrics=rows, seconds=seconds)
+    twice = 0
+    if config.screen and folder.has_checkpoint:
+        twice = read_count(folder, folder.load_checkpoint(())[1], "judged_twice")
+    return Run(config, judge, search, folder=folder, metrics=rows, seconds=seconds, judged_twice=twice)
 
 
 def as_run(source: Run | RunFolder | Path | str, *, judge: Judge | None = None) -> Run:

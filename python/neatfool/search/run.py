@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from neatfool.search.evaluate import Evaluator, Profile
 from neatfool.search.judge import Confidences, Judge, stands_for
 from neatfool.search.lineage import Lineage
 from neatfool.search.noise import TOLERANCE
+from neatfool.search.screening import Rough, Screen
 from neatfool.search.search import Search
 from neatfool.shared.progress import OnProgress, Progress, Stop
 from neatfool.shared.text import percent
@@ -60,6 +62,7 @@ class Run:
         noise: how far apart the confidences of an elite and of the same image judged again at the end are at most, in [0, 1];
             None before the end. It is 0, or a rounding error, for a judge that is a function of the image.
         judgement: what the elites were judged to be then; None before the end.
+        judged_twice: individuals that were judged again in float32; None unless the run screens.
     """
 
     def __init__(
@@ -71,6 +74,8 @@ class Run:
         folder: RunFolder | None,
         metrics: list[Metrics] | None = None,
         seconds: float = 0.0,
+        rough: Rough | None = None,
+        judged_twice: int = 0,
     ) -> None:
         self.config = config
         self.judge = stands_for(judge)
@@ -86,7 +91,10 @@ class Run:
         for row in metrics or ():
             self._record(row)
         self._target = config.generations
+        self._rough = rough
+        self.judged_twice = judged_twice if config.screen else None
         self._evaluator: Evaluator | None = None
+        self._screen: Screen | None = None
 
     @property
     def classifier(self) -> Any:
@@ -129,6 +137,7 @@ class Run:
             "seed": self.config.seed,
             "generations": self.generation,
             "evaluations": self.evaluations,
+            "judged_twice": self.judged_twice,
             "classes": len(self.archive),
             **self.archive.statistics(),
             **self.tally().summary(),
@@ -171,13 +180,17 @@ class Run:
         self.noise = self.judgement = None
         if self.folder:
             self.folder.save_judgement(None)
-        self._evaluator = Evaluator(self._asked, self.profile)
-        try:
+        with ExitStack() as stack:
+            self._evaluator = stack.enter_context(closing(Evaluator(self._asked, self.profile)))
+            if self.config.screen:
+                self._rough = self._rough or Rough.of(self._asked, self.config.screen, self.search, folder=self.folder)
+                if self.folder:
+                    self._rough.keep(self.folder)
+                rough = stack.enter_context(closing(Evaluator(self._rough.classifier, self.profile)))
+                self._screen = Screen(rough, self._evaluator)
             run_job(self, progress=progress, stop=asked)
             if self.done:
                 self._judge_elites()
-        finally:
-            self._evaluator.close()
 
     def _judge_elites(self) -> None:
         """Judges the elites again, and says so if they get other confidences: the judge may have changed on the way."""
@@ -202,20 +215,27 @@ class Run:
         assert self._evaluator is not None  # noqa: S101  # `_run` made it
         with self.profile.stage("vary"):
             genomes = self.search.ask_genomes()
+        contenders = None
         try:
-            scores = self._evaluator(genomes)
+            if self._screen and self.generation >= 0:
+                scores, contenders = self._screen(genomes, self.archive)
+            else:
+                scores = self._evaluator(genomes)
             if self.config.allow_noise:
                 scores = self._judged_again(genomes, scores, self._evaluator)
         except JudgeError as error:
             raise JudgeError(f"In generation {self.generation + 1}, {error}", images=error.images) from error
         with self.profile.stage("select"):
-            improved = self.search.tell(scores)
+            improved = self.search.tell(scores, contenders=contenders)
         row: Metrics = {
             "generation": self.generation,
             "evaluations": self.evaluations,
             **self.archive.statistics(),
             "improved": improved,
         }
+        if self.judged_twice is not None:
+            self.judged_twice += 0 if contenders is None else len(contenders)
+            row["judged_twice"] = self.judged_twice
         self._record(row)
         return row
 
@@ -254,7 +274,8 @@ class Run:
         if self.generation < 0:
             return None
         with self.profile.stage("write"):
-            return self.search.arrays(), {"generation": str(self.generation), "evaluations": str(self.evaluations)}
+            counts = {"generation": self.generation, "evaluations": self.evaluations, "judged_twice": self.judged_twice}
+            return self.search.arrays(), {name: str(count) for name, count in counts.items() if count is not None}
 
     def write(self) -> None:
         """Writes the elites' pictures into the run folder."""

@@ -118,24 +118,29 @@ class Search:
         if self._asked is None:
             if self._state is None:
                 count = self.start
-                first = self.encoding.start(
-                    count, shape=self.image_shape, seed=self.seed, markings=self.strategy.markings
+                self._asked = Offspring(
+                    self.first_genomes(), np.full((count, 2), -1, np.int64), np.full(count, -1, np.int64)
                 )
-                self._asked = Offspring(first, np.full((count, 2), -1, np.int64), np.full(count, -1, np.int64))
             else:
                 self._asked = self._state.ask(self.generation + 1)
         return self._asked.genomes
+
+    def first_genomes(self) -> Any:
+        """The genomes of generation 0, a `Population`, whatever the generation is."""
+        return self.encoding.start(self.start, shape=self.image_shape, seed=self.seed, markings=self.strategy.markings)
 
     def winners(self, confidences: NDArray[np.float32]) -> NDArray[np.int64]:
         """Which of the individuals asked for, by index, would become elites with these confidences, (N, classes)."""
         fitness = self.objective.fitness(confidences, self.cells)
         return np.unique(np.argmax(fitness, axis=0) if self._state is None else self.archive.winners(fitness)[1])
 
-    def tell(self, confidences: NDArray[np.floating]) -> int:
+    def tell(self, confidences: NDArray[np.floating], *, contenders: NDArray[np.int64] | None = None) -> int:
         """Takes the generation asked for in.
 
         Args:
             confidences: how sure the judge is of every image for each class, shape (N, classes), finite.
+            contenders: who may become an elite, as indices of the individuals asked for; everybody if None. The strategy is
+                told of all. In generation 0 there is no choice, for every cell is filled.
 
         Returns:
             Number of classes that got a better elite.
@@ -165,7 +170,11 @@ class Search:
             self._state = self.strategy.begin(self._setting(), offspring.genomes, fitness)
             improved, born = len(self.cells), np.arange(len(scores))
         else:
-            taken = self.archive.add(offspring.genomes, scores, fitness, first_id=first_id, generation=generation)
+            contending = fitness
+            if contenders is not None:
+                contending = np.full_like(fitness, -np.inf)
+                contending[contenders] = fitness[contenders]
+            taken = self.archive.add(offspring.genomes, scores, contending, first_id=first_id, generation=generation)
             self._state.tell(offspring, fitness, first_id=first_id, taken=taken)
             improved = int((taken >= 0).sum())
             born = np.unique(np.concatenate([self.archive.ids, self._state.living()])) - first_id
