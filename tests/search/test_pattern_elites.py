@@ -83,6 +83,7 @@ def test_mix_takes_the_hue_of_one_and_the_lightness_of_the_other():
         )
 
 
+@nf.register_encoding
 class Rows(nf.ArrayEncoding):
     name: str = "rows"
 
