@@ -122,7 +122,7 @@ fn channels_are_mixed_whole_and_areas_in_between() {
             .map(|(at, &gene)| (f64::from(gene) - 1000.0 * (at / side + 1) as f64) / 60_000.0)
             .collect();
         assert!(shares.iter().all(|share| (-0.0001..=1.0001).contains(share)));
-        if shares.iter().all(|&share| share < 0.0001 || share > 0.9999) {
+        if shares.iter().all(|share| !(0.0001..=0.9999).contains(share)) {
             whole += 1;
         }
         other += usize::from(shares.iter().any(|&share| share > 0.25));
