@@ -145,7 +145,8 @@ def test_what_is_written_there_runs(page: Path, tmp_path: Path, request: pytest.
     ended = subprocess.run(
         [sys.executable, __file__, page],
         cwd=tmp_path,
-        env={**os.environ, "PATH": path, "MPLBACKEND": "agg"},
+        # datasets finds what another test had under the same name.
+        env={**os.environ, "PATH": path, "MPLBACKEND": "agg", "HF_HOME": str(tmp_path / "hf")},
         capture_output=True,
         text=True,
         check=False,
