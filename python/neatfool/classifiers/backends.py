@@ -80,6 +80,8 @@ def openvino_requests(graph: Any, count: int, precision: Precision) -> list[Any]
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "NUM_STREAMS": torch.get_num_threads(),
         "INFERENCE_PRECISION_HINT": _OPENVINO_PRECISIONS[precision],
+        # Several processes of fewer threads than cores would all hold on to the first cores.
+        "ENABLE_CPU_PINNING": False,
     }
     compiled = openvino.Core().compile_model(graph, "CPU", settings)
     return [compiled.create_infer_request() for _ in range(count)]
