@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+import neatfool as nf
+
 # A busy machine is no failure.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
@@ -24,6 +26,14 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip(f"needs the real data and weights in {path} (or where NEATFOOL_SHARED says)")
     return path
+
+
+@pytest.fixture(scope="session")
+def fast_squeezenet(shared: Path) -> Any:
+    """The real SqueezeNet, in the fastest way that a processor has."""
+    pytest.importorskip("openvino", reason="needs OpenVINO, or it takes minutes: pip install 'neatfool[openvino]'")
+    weights = shared / "weights" / "squeezenet1_0_imagenet.safetensors"
+    return nf.load_classifier("squeezenet1_0", weights=weights).run_with(backend="openvino", precision="bfloat16")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -74,13 +74,10 @@ def test_digits_are_reached_in_few_images(seed):
 
 
 @pytest.mark.slow
-def test_what_the_operators_are_for(shared):
+def test_what_the_operators_are_for(fast_squeezenet):
     """With the same number of images SqueezeNet gets surer of what it is shown than by single pixels."""
-    pytest.importorskip("openvino", reason="needs OpenVINO, or it takes minutes: pip install 'neatfool[openvino]'")
-    weights = shared / "weights" / "squeezenet1_0_imagenet.safetensors"
-    classifier = nf.load_classifier("squeezenet1_0", weights=weights).run_with(backend="openvino", precision="bfloat16")
     means = [
-        float(nf.evolve(classifier, generations=9, batch=300, seed=0, **options).archive.confidence.mean())
+        float(nf.evolve(fast_squeezenet, generations=9, batch=300, seed=0, **options).archive.confidence.mean())
         for options in (
             {"encoding": "direct"},
             {"encoding": nf.Direct(initial_cells=0), "strategy": "map-elites"},

@@ -107,13 +107,10 @@ def test_an_encoding_without_operators_is_searched_as_by_map_elites(seed):
 
 
 @pytest.mark.slow
-def test_what_it_is_for(shared):
+def test_what_it_is_for(fast_squeezenet):
     """With the same number of images SqueezeNet gets surer of what it is shown."""
-    pytest.importorskip("openvino", reason="needs OpenVINO, or it takes minutes: pip install 'neatfool[openvino]'")
-    weights = shared / "weights" / "squeezenet1_0_imagenet.safetensors"
-    classifier = nf.load_classifier("squeezenet1_0", weights=weights).run_with(backend="openvino", precision="bfloat16")
     runs = [
-        nf.evolve(classifier, strategy=strategy, generations=9, batch=300, seed=0)
+        nf.evolve(fast_squeezenet, strategy=strategy, generations=9, batch=300, seed=0)
         for strategy in ("pattern-elites", "map-elites")
     ]
     medians = [float(np.median(run.archive.confidence)) for run in runs]

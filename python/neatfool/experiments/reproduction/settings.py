@@ -45,7 +45,7 @@ SCALES: dict[str, dict[str, Scale]] = {
     },
     "imagenet": {
         "smoke": Scale(1, 20, 1, 1, 2, 2, "0-9", 1, 6, 1),
-        "small": Scale(50, None, 1, 1, 3, 200, None, 62, 500, 62),
+        "small": Scale(50, None, 1, 1, 3, 50, None, 62, 500, 62),
         "full": Scale(5000, None, 1, 1, 3, None, None, 250, 500, 250),
     },
 }

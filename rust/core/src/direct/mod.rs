@@ -48,9 +48,7 @@ impl DirectPopulation {
     /// # Errors
     /// [`DirectError`] if `length` is 0 or there is no memory for so many genes, and soon after `cancel` is set.
     pub fn random(count: usize, length: usize, seed: u64, cancel: &AtomicBool) -> Result<Self, DirectError> {
-        let mut population = Self::new(length, zeros(count, length)?)?;
-        population.genes.par_chunks_mut(length).enumerate().try_for_each(|(index, genes)| {
-            check(cancel)?;
+        Self::made(count, length, cancel, |index, genes| {
             let mut stream = Stream::new(seed, Purpose::Start, 0, index as u32);
             let mut numbers = [0; BLOCK];
             for genes in genes.chunks_mut(2 * BLOCK) {
@@ -62,9 +60,7 @@ impl DirectPopulation {
                     }
                 }
             }
-            Ok::<(), DirectError>(())
-        })?;
-        Ok(population)
+        })
     }
 
     /// `count` pictures, each of `cells` x `cells` random pixels enlarged smoothly. Individual i draws from the stream (`seed`,
@@ -81,15 +77,11 @@ impl DirectPopulation {
     ) -> Result<Self, DirectError> {
         check_channels(shape)?;
         let level = Level::active()?;
-        let mut population = Self::new(shape.length(), zeros(count, shape.length())?)?;
-        population.genes.par_chunks_mut(shape.length()).enumerate().try_for_each(|(index, genes)| {
-            check(cancel)?;
+        Self::made(count, shape.length(), cancel, |index, genes| {
             let mut stream = Stream::new(seed, Purpose::Start, 0, index as u32);
             let coarse = Coarse::random(cells.get().into(), shape.channels, &mut stream);
             Canvas { level, shape, genes }.paint(|at| coarse.picture().seen(at.x, at.y));
-            Ok::<(), DirectError>(())
-        })?;
-        Ok(population)
+        })
     }
 
     /// Genes of an individual.
@@ -139,10 +131,9 @@ impl DirectPopulation {
         self.check_parents(parents, settings)?;
         let level = Level::active()?;
         let rate = settings.rate_in(generation);
-        let mut genes = zeros(parents.len(), self.length)?;
-        genes.par_chunks_mut(self.length).zip(parents).enumerate().try_for_each(|(index, (child, &(a, b)))| {
-            check(cancel)?;
-            let mut stream = Stream::new(seed, Purpose::Vary, generation, first_index.wrapping_add(index as u32));
+        let stream = |index| Stream::new(seed, Purpose::Vary, generation, first_index.wrapping_add(index as u32));
+        Self::made(parents.len(), self.length, cancel, |index, child| {
+            let ((a, b), mut stream) = (parents[index], stream(index));
             let crossover = stream.chance(settings.crossover_rate);
             if crossover && a != b {
                 cross(level, self.individual(a), self.individual(b), settings.crossover_eta, &mut stream, child);
@@ -150,9 +141,7 @@ impl DirectPopulation {
                 child.copy_from_slice(self.individual(a));
             }
             mutate(level, child, rate, settings.mutation_eta, &mut stream);
-            Ok::<(), DirectError>(())
-        })?;
-        Ok(Self { length: self.length, genes })
+        })
     }
 
     /// One child per pair of parents, each by the operator of the same index, from the stream that [`DirectPopulation::vary`]
@@ -183,16 +172,11 @@ impl DirectPopulation {
         }
         let level = Level::active()?;
         let picture = |index| Picture { genes: self.individual(index), shape };
-        let mut genes = zeros(parents.len(), self.length)?;
-        let children = genes.par_chunks_mut(self.length).zip(parents).zip(operators).enumerate();
-        children.try_for_each(|(index, ((child, &(a, b)), operator))| {
-            check(cancel)?;
-            let mut stream = Stream::new(seed, Purpose::Vary, generation, first_index.wrapping_add(index as u32));
-            let canvas = Canvas { level, shape, genes: child };
-            operator.child(picture(a), picture(b), settings, generation, &mut stream, canvas);
-            Ok::<(), DirectError>(())
-        })?;
-        Ok(Self { length: self.length, genes })
+        let stream = |index| Stream::new(seed, Purpose::Vary, generation, first_index.wrapping_add(index as u32));
+        Self::made(parents.len(), self.length, cancel, |index, child| {
+            let ((a, b), canvas) = (parents[index], Canvas { level, shape, genes: child });
+            operators[index].child(picture(a), picture(b), settings, generation, &mut stream(index), canvas);
+        })
     }
 
     /// Replaces the individuals at `slots` by those of `other` at `indices`.
@@ -256,6 +240,22 @@ impl DirectPopulation {
             }
             Ok(())
         })
+    }
+
+    /// Individuals that are each made by their index, in room for their genes. Runs on the current rayon pool.
+    fn made(
+        count: usize,
+        length: usize,
+        cancel: &AtomicBool,
+        make: impl Fn(usize, &mut [u16]) + Sync,
+    ) -> Result<Self, DirectError> {
+        let mut population = Self::new(length, zeros(count, length)?)?;
+        population.genes.par_chunks_mut(length).enumerate().try_for_each(|(index, genes)| {
+            check(cancel)?;
+            make(index, genes);
+            Ok::<(), DirectError>(())
+        })?;
+        Ok(population)
     }
 
     fn check_parents(&self, parents: &[(u32, u32)], settings: &DirectSettings) -> Result<(), DirectError> {
