@@ -1,7 +1,7 @@
 """What worker processes of a Ray cluster cost, and how far they reach.
 
     python benches/scaling.py [--model NAME] [--weights FILE] [--backend NAME] [--generations N] [--batch N] [--rounds N]
-                              [--workers N ...] [--simulate N ...] [--rate R] [--json FILE]
+                              [--workers N ...] [--simulate N ...] [--ahead N ...] [--rate R] [--json FILE]
 
 First whole runs, in this process and with workers on the same cores, in turns; the ratios are medians over rounds. Then the
 parts of which a generation consists, and how long one takes with many workers: as a model of the parts says, and as it is with
@@ -29,10 +29,13 @@ import torch
 import neatfool as nf
 from neatfool.models import ModelConfig
 from neatfool.scaling.cluster import import_ray
-from neatfool.scaling.crew import Crew
+from neatfool.scaling.crew import Crew, Work
 from neatfool.scaling.judge import piece_of
+from neatfool.search import Evaluator, Profile
 
 CLASSES, SHAPE, CHUNK = 1000, (3, 224, 224), 200
+
+_GENERATIONS = 9
 
 
 def overhead(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -106,7 +109,7 @@ class Silent:
 
 
 class Asleep:
-    """A `GenomeJudge` over workers that sleep."""
+    """An `EagerJudge` over workers that sleep."""
 
     name, image_shape = "asleep", SHAPE
     class_names = tuple(map(str, range(CLASSES)))
@@ -119,10 +122,11 @@ class Asleep:
             return actor, actor.load.remote()
 
         self.count = workers
+        self.begun: dict[int, tuple[Work, Any]] = {}
         self.crew = Crew(start, lambda _: None, lambda: workers, Silent())
         while len(self.crew) < workers:
             self.crew.assemble()
-            self.crew.do([1], lambda actor, _: actor.judge.remote(None, 1), lambda *_: None)
+            self.one_piece()
 
     def confidences(self, images: Any) -> Any:
         """Not asked."""
@@ -130,6 +134,15 @@ class Asleep:
 
     def genome_confidences(self, genomes: Any) -> Any:
         """As `RayJudge` asks."""
+        self.begin(genomes)
+        work, scores = self.begun.pop(id(genomes))
+        self.crew.finish(work)
+        return scores
+
+    def begin(self, genomes: Any) -> None:
+        """As `RayJudge` begins."""
+        if id(genomes) in self.begun:
+            return
         scores = np.empty((len(genomes), CLASSES), np.float32)
         starts = [*range(0, len(genomes), cut(len(genomes), self.count)), len(genomes)]
 
@@ -140,8 +153,20 @@ class Asleep:
         def take(number: int, result: Any) -> None:
             scores[starts[number] : starts[number + 1]] = result
 
-        self.crew.do(np.diff(starts).tolist(), ask, take)
-        return scores
+        work = Work(np.diff(starts).tolist(), ask, take)
+        self.begun[id(genomes)] = work, scores
+        self.crew.begin(work)
+
+    def one_piece(self) -> None:
+        """Waits for a piece of no work."""
+        work = Work([0], lambda actor, _: actor.judge.remote(None, 1), lambda *_: None)
+        self.crew.begin(work)
+        self.crew.finish(work)
+
+    def forget(self) -> None:
+        """Gives up what nobody asked for."""
+        while self.begun:
+            self.crew.forget(self.begun.popitem()[1][0])
 
 
 def cut(count: int, workers: int) -> int:
@@ -190,9 +215,22 @@ def latency(asleep: Asleep) -> float:
     times = []
     for _ in range(50):
         begin = time.perf_counter()
-        asleep.crew.do([0], lambda actor, _: actor.judge.remote(None, 1), lambda *_: None)
+        asleep.one_piece()
         times.append(time.perf_counter() - begin)
     return statistics.median(times)
+
+
+def generation(asleep: Asleep, batch: int, ahead: int) -> float:
+    """Seconds that a generation takes, one after the other."""
+    search = nf.Search(SHAPE, CLASSES, start=batch, batch=batch, ahead=ahead)
+    judge, times = Evaluator(asleep, Profile()), []
+    for _ in range(_GENERATIONS):
+        first, *later = search.ask_generations()
+        search.tell(judge(first, later=later))
+        times.append(time.perf_counter())
+    judge.close()
+    # Those ahead are begun with the first generation after the start.
+    return (times[-1] - times[1]) / (len(times) - 2)
 
 
 def simulate(arguments: argparse.Namespace) -> list[dict[str, float]]:
@@ -204,26 +242,21 @@ def simulate(arguments: argparse.Namespace) -> list[dict[str, float]]:
         ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
         asleep = Asleep(workers, 1 / arguments.rate)
         found["latency"] = latency(asleep)
-        search, times = nf.Search(SHAPE, CLASSES, start=batch, batch=batch), []
-        for _ in range(5):
-            begin = time.perf_counter()
-            search.tell(asleep.genome_confidences(search.ask_genomes()))
-            times.append(time.perf_counter() - begin)
+        reached = {ahead: batch / generation(asleep, batch, ahead) for ahead in arguments.ahead}
         ray.shutdown()
-        seconds = statistics.median(times[1:])
         row = {
             "workers": workers,
             "batch": batch,
             "rate": arguments.rate,
             **found,
             "predicted_images_per_second": batch / predicted(found, batch, workers, arguments.rate),
-            "simulated_images_per_second": batch / seconds,
+            "simulated_images_per_second": reached,
         }
         rows.append(row)
         print(
             f"{workers} workers of {arguments.rate:,.0f} images/s, batches of {batch:,}: "
-            f"{row['simulated_images_per_second']:,.0f} images/s simulated, "
-            f"{row['predicted_images_per_second']:,.0f} predicted; "
+            + ", ".join(f"{one:,.0f} images/s simulated with {ahead} ahead" for ahead, one in reached.items())
+            + f", {row['predicted_images_per_second']:,.0f} predicted with none; "
             + ", ".join(f"{name} {1e6 * found[name]:.2f} us/image" for name in ("vary", "select", "messages"))
             + f", latency {1e3 * found['latency']:.2f} ms, {found['bytes_out']:,.0f} bytes out and "
             f"{found['bytes_back']:,.0f} back an image",
@@ -243,6 +276,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--simulate", type=int, nargs="*", default=[1, 8, 64])
+    parser.add_argument("--ahead", type=int, nargs="*", default=[0, 1])
     parser.add_argument("--rate", type=float, default=5000)
     parser.add_argument("--chunks-each", type=int, default=4)
     parser.add_argument("--json", type=Path, metavar="FILE")

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from neatfool.search import (
         Archive,
         Confidence,
+        EagerJudge,
         EvolveConfig,
         FunctionJudge,
         GenomeJudge,
@@ -105,6 +106,7 @@ _HOMES = {
     "neatfool.search": (
         "Archive",
         "Confidence",
+        "EagerJudge",
         "EvolveConfig",
         "FunctionJudge",
         "GenomeJudge",
@@ -142,6 +144,7 @@ __all__ = [  # `__getattr__` has them
     "Cppn",
     "DataError",
     "Direct",
+    "EagerJudge",
     "Encoding",
     "EvolveConfig",
     "FunctionJudge",

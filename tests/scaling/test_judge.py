@@ -128,6 +128,31 @@ def test_the_same_run_whoever_works_and_dies(play, encoding):
         assert isinstance(run.judge, nf.Classifier)
 
 
+def test_generations_ahead_are_the_same_whoever_works_and_dies(play, tmp_path):
+    torch.set_num_threads(1)
+    here = nf.evolve("lenet-mnist", ahead=2, **SETTINGS)
+    for workers, deaths in ((1, 1), (3, 3)):
+        play(seed=workers, deaths=deaths, cpus=float(workers))
+        with nf.RayJudge("lenet-mnist", workers=workers) as there:
+            assert same(here, nf.evolve(there, ahead=2, **SETTINGS))
+            # Stopped in the middle, what was begun is given up, and done again.
+            stops = iter([False, True, True])
+            nf.evolve(there, ahead=2, out=tmp_path / f"{workers}", stop=stops.__next__, **SETTINGS)
+            assert same(here, nf.resume(tmp_path / f"{workers}", judge=there))
+
+
+def test_workers_begin_on_the_generations_ahead(play, monkeypatch):
+    play()
+    with nf.RayJudge("lenet-mnist", workers=2) as there:
+        begun, asked = [], []
+        begin, ask = there.begin, there.genome_confidences
+        monkeypatch.setattr(there, "begin", lambda genomes: (begun.append(len(asked)), begin(genomes)))
+        monkeypatch.setattr(there, "genome_confidences", lambda genomes: (ask(genomes), asked.append(1))[0])
+        nf.evolve(there, ahead=1, generations=3, batch=40)
+    # Of the start alone; then of two at a time, each begun before the first is asked for, and not beyond the last.
+    assert [begun.count(number) for number in range(5)] == [1, 3, 3, 1, 1]
+
+
 def test_genomes_travel_not_pictures(play):
     ray = play()
     genomes = nf.Cppn().start(400, shape=(1, 28, 28), seed=0)

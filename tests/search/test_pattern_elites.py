@@ -24,7 +24,7 @@ def births(search, generations):
     found = []
     for _ in range(generations):
         search.ask()
-        offspring = search._asked
+        offspring = search._asked[0].offspring
         found.append((offspring.parents, offspring.classes))
         search.tell(np.zeros((search.batch, len(search.cells))))
     return [np.concatenate(parts) for parts in zip(*found, strict=True)]

@@ -39,6 +39,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "encoding": nf.Direct(initial_cells=0, halve_every=3),
         "strategy": nf.MapElites(),
     },
+    "two generations ahead": {"ahead": 2},
     "neat, cppn": {"strategy": nf.Neat()},
     NETWORK: {},
 }

@@ -18,7 +18,7 @@ from neatfool.cli.output import (
     verdict,
 )
 from neatfool.cli.watching import watched
-from neatfool.cli.workers import PerWorkerCpus, PerWorkerGpus, Workers, hired
+from neatfool.cli.workers import Ahead, PerWorkerCpus, PerWorkerGpus, Workers, hired
 from neatfool.shared.text import percent
 
 EPILOG = """Examples:
@@ -81,6 +81,7 @@ def command(
     workers: Workers = None,
     per_worker_gpus: PerWorkerGpus = None,
     per_worker_cpus: PerWorkerCpus = None,
+    ahead: Ahead = None,
     out: options.Out = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A TOML file of settings, such as the config.toml of a run.")
@@ -127,7 +128,7 @@ def command(
         "strategy": {"name": strategy} if strategy else {},
     }
     plain = {"generations": generations, "batch": batch, "seed": seed, "classes": classes}
-    plain |= {"allow_noise": allow_noise or None, "screen": screen}
+    plain |= {"allow_noise": allow_noise or None, "screen": screen, "ahead": ahead}
     flags |= {key: value for key, value in plain.items() if value is not None}
     settings = build_config(
         PRESETS[preset] if preset else {},

@@ -42,6 +42,16 @@ PerWorkerCpus = Annotated[
         rich_help_panel=options.WORKERS,
     ),
 ]
+Ahead = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Breed N generations before the one before them is judged: workers never wait, the search learns later.",
+        metavar="N",
+        show_default="0",
+        rich_help_panel=options.WORKERS,
+    ),
+]
 
 
 @contextmanager

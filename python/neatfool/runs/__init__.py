@@ -1,6 +1,6 @@
 """The run folder: everything a run leaves on disk, written so that a crash at any moment leaves it readable."""
 
-from neatfool.runs.checkpoint import expect
+from neatfool.runs.checkpoint import expect, under
 from neatfool.runs.elites import Elite, Elites, elite_arrays, read_elites
 from neatfool.runs.folder import RunFolder
 from neatfool.runs.identity import check_same, check_trust, describe, load_model
@@ -56,5 +56,6 @@ __all__ = [
     "run_job",
     "setting_name",
     "surest",
+    "under",
     "verdicts",
 ]

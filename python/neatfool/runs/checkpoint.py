@@ -60,6 +60,11 @@ def load(path: Path, names: Collection[str] | None = None) -> tuple[Arrays, dict
     return arrays, metadata
 
 
+def under(arrays: Mapping[str, npt.NDArray[Any]], prefix: str) -> dict[str, npt.NDArray[Any]]:
+    """The arrays whose names begin with a prefix, by what follows it."""
+    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+
+
 def expect(
     arrays: Mapping[str, npt.NDArray[Any]],
     name: str,

@@ -46,8 +46,33 @@ class _Member:
     tasks: int = 0
 
 
+class Work:
+    """Pieces of work, each of which is done once, in whatever order.
+
+    Args:
+        pieces: the size of each.
+        ask: hands the piece of a number to an actor, and returns the reference to its result.
+        take: told the number and the result of each.
+    """
+
+    def __init__(self, pieces: Sequence[int], ask: Callable[[Any, int], Any], take: Callable[[int, Any], None]) -> None:
+        self.pieces = pieces
+        self.ask = ask
+        self.take = take
+        self.todo = deque(range(len(pieces)))
+        self.left = len(pieces)
+        self.deaths = [0] * len(pieces)
+        self.failure: NeatfoolError | None = None
+
+    def fail(self, error: NeatfoolError) -> None:
+        """Nothing more is to be done, and `Crew.finish` raises this."""
+        self.failure = error
+        self.todo.clear()
+
+
 @dataclass(frozen=True)
 class _Task:
+    work: Work
     member: _Member
     number: int
     begin: float
@@ -75,6 +100,8 @@ class Crew:
         self._room = room
         self._observer = observer
         self._members: list[_Member] = []
+        self._works: list[Work] = []
+        self._running: dict[Any, _Task] = {}
         self._refused = 0
         self._stillborn = 0
         self._looked = -_LOOK_SECONDS
@@ -90,45 +117,36 @@ class Crew:
             ModelError: it is to be left out, or fails or dies over loading what it needs.
         """
         while not len(self):
-            self._wait({})
+            self._wait()
 
-    def do(self, pieces: Sequence[int], ask: Callable[[Any, int], Any], take: Callable[[int, Any], None]) -> None:
-        """Has pieces of work done, each once, in whatever order.
+    def begin(self, work: Work) -> None:
+        """Hands out as much of it as there are hands free; earlier work goes first."""
+        self._works.append(work)
+        self._hand_out()
 
-        Args:
-            pieces: the size of each.
-            ask: hands the piece of a number to an actor, and returns the reference to its result.
-            take: told the number and the result of each.
+    def finish(self, work: Work) -> None:
+        """Waits until all of what was begun is done.
 
         Raises:
             JudgeError: a worker failed over a piece, or one worker after the other died over it.
             ModelError: no worker can be started.
         """
-        todo = deque(range(len(pieces)))
-        deaths = [0] * len(pieces)
-        running: dict[Any, _Task] = {}
         try:
-            while todo or running:
-                self._hand_out(todo, ask, running)
-                for reference in self._wait(running):
-                    task = running.pop(reference)
-                    task.member.tasks -= 1
-                    try:
-                        result = self._result(reference, task.member)
-                    except _WorkerDiedError as error:
-                        deaths[task.number] += 1
-                        if deaths[task.number] >= _MOST_DEATHS:
-                            raise JudgeError(
-                                f"{_MOST_DEATHS} workers died one after the other over the same images ({error}); see Ray's "
-                                "logs, and give each more memory."
-                            ) from error
-                        self._observer.redone()
-                        todo.appendleft(task.number)
-                    else:
-                        self._observer.done(pieces[task.number], time.perf_counter() - task.begin)
-                        take(task.number, result)
+            while work.left and not work.failure:
+                self._hand_out()
+                for reference in self._wait():
+                    self._end(reference)
+            if work.failure:
+                raise work.failure
         finally:
-            for task in running.values():
+            self.forget(work)
+
+    def forget(self, work: Work) -> None:
+        """Gives up what is left of it."""
+        self._works.remove(work)
+        for reference, task in list(self._running.items()):
+            if task.work is work:
+                del self._running[reference]
                 task.member.tasks -= 1
 
     def dismiss(self) -> None:
@@ -136,28 +154,56 @@ class Crew:
         for member in list(self._members):
             self._drop(member)
 
-    def _hand_out(self, todo: deque[int], ask: Callable[[Any, int], Any], running: dict[Any, _Task]) -> None:
+    def _hand_out(self) -> None:
         for load in range(_AT_ONCE):
             for member in self._members:
-                if todo and member.greeting is None and member.tasks == load:
-                    number = todo.popleft()
-                    running[ask(member.actor, number)] = _Task(member, number, time.perf_counter())
+                work = next((work for work in self._works if work.todo), None)
+                if work and member.greeting is None and member.tasks == load:
+                    number = work.todo.popleft()
+                    task = _Task(work, member, number, time.perf_counter())
+                    self._running[work.ask(member.actor, number)] = task
                     member.tasks += 1
 
-    def _wait(self, running: dict[Any, _Task]) -> list[Any]:
+    def _end(self, reference: Any) -> None:
+        """Takes what has come of a piece of work."""
+        task = self._running.pop(reference)
+        work, number = task.work, task.number
+        task.member.tasks -= 1
+        try:
+            result = self._result(reference, task.member)
+        except NeatfoolError as error:
+            work.fail(error)
+        except _WorkerDiedError as error:
+            work.deaths[number] += 1
+            if work.deaths[number] < _MOST_DEATHS:
+                self._observer.redone()
+                work.todo.appendleft(number)
+                return
+            failure = JudgeError(
+                f"{_MOST_DEATHS} workers died one after the other over the same images ({error}); see Ray's logs, and give "
+                "each more memory."
+            )
+            failure.__cause__ = error
+            work.fail(failure)
+        else:
+            self._observer.done(work.pieces[number], time.perf_counter() - task.begin)
+            work.take(number, result)
+            work.left -= 1
+
+    def _wait(self) -> list[Any]:
         """Waits until something happens, welcomes who has come, and returns the references of tasks that have ended."""
         self._look_round()
         greetings = {member.greeting: member for member in self._members if member.greeting is not None}
-        if not (running or greetings):
+        if not (self._running or greetings):
             time.sleep(_LOOK_SECONDS)
             return []
-        ray, waiting = import_ray(), [*running, *greetings]
+        ray, waiting = import_ray(), [*self._running, *greetings]
         ray.wait(waiting, num_returns=1, timeout=_LOOK_SECONDS)
         ended, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0)
         for reference in ended:
             if reference in greetings:
                 self._welcome(greetings[reference])
-        return [reference for reference in ended if reference in running]
+        return [reference for reference in ended if reference in self._running]
 
     def _look_round(self) -> None:
         """Starts workers where there is room for more, and gives up those that there is no room for any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from neatfool.encodings import Population
 from neatfool.errors import ConfigError
 from neatfool.models import ModelConfig
 from neatfool.scaling.cluster import check_room, connect, cores_per_worker, import_ray, room
-from neatfool.scaling.crew import Crew
+from neatfool.scaling.crew import Crew, Work
 from neatfool.scaling.worker import Facts, Worker
 from neatfool.search.judge import Confidences, Images
 
@@ -25,6 +26,15 @@ _MOST_WORKERS = 10_000
 
 _LARGEST_PIECE = 2**20
 """Confidences in a piece, so that those on their way fit into memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Genomes on which the workers have begun."""
+
+    genomes: Population
+    work: Work
+    scores: Confidences
 
 
 class RayJudge:
@@ -75,6 +85,7 @@ class RayJudge:
         self._there = config.model_copy(update={"device": "cuda" if per_worker_gpus else "cpu"}).model_dump()
         self._fingerprint = self.stands_for.fingerprint()
         self._first: Facts | None = None
+        self._begun: list[_Batch] = []
         # Beside GPUs every core of the machine draws.
         cpus = per_worker_cpus or (None if per_worker_gpus else 1)
         self._connected = connect(workers, cpus=cpus)
@@ -101,12 +112,29 @@ class RayJudge:
         Raises:
             JudgeError: the classifier failed in a worker, or one worker after the other died.
         """
+        self.begin(genomes)
+        batch = next(batch for batch in self._begun if batch.genomes is genomes)
+        self._begun.remove(batch)
+        self._crew.finish(batch.work)
+        return batch.scores
+
+    def begin(self, genomes: Population) -> None:
+        """See `EagerJudge.begin`."""
+        if any(batch.genomes is genomes for batch in self._begun):
+            return
         encoding, shape = genomes.encoding, genomes.shape
 
         def ask(actor: Any, first: int, last: int) -> Any:
             return actor.judge.remote(encoding, shape, genomes.take(np.arange(first, last)).arrays())
 
-        return self._ask(len(genomes), ask)
+        work, scores = self._cut(len(genomes), ask)
+        self._begun.append(_Batch(genomes, work, scores))
+        self._crew.begin(work)
+
+    def forget(self) -> None:
+        """See `EagerJudge.forget`."""
+        while self._begun:
+            self._crew.forget(self._begun.pop().work)
 
     def confidences(self, images: Images) -> Confidences:
         """See `Judge.confidences`. The images travel to the workers.
@@ -114,7 +142,10 @@ class RayJudge:
         Raises:
             JudgeError: the classifier failed in a worker, or one worker after the other died.
         """
-        return self._ask(len(images), lambda actor, first, last: actor.look.remote(images[first:last]))
+        work, scores = self._cut(len(images), lambda actor, first, last: actor.look.remote(images[first:last]))
+        self._crew.begin(work)
+        self._crew.finish(work)
+        return scores
 
     def close(self) -> None:
         """Ends the workers, and the cluster if it was started here."""
@@ -130,7 +161,8 @@ class RayJudge:
     def __repr__(self) -> str:
         return f"<RayJudge of {self.name!r}: {len(self._crew)} workers ready>"
 
-    def _ask(self, count: int, ask: Any) -> Confidences:
+    def _cut(self, count: int, ask: Any) -> tuple[Work, Confidences]:
+        """The work of looking at so many images, and where what comes of it will be."""
         scores = np.empty((count, len(self.class_names)), np.float32)
         assert self._first is not None  # noqa: S101  # the crew has assembled
         piece = piece_of(count, workers=len(self._crew), chunk=self._first.chunk, classes=len(self.class_names))
@@ -141,8 +173,7 @@ class RayJudge:
             scores[starts[number] : ends[number]] = result
 
         sizes = np.diff(starts).tolist()
-        self._crew.do(sizes, lambda actor, number: ask(actor, starts[number], ends[number]), take)
-        return scores
+        return Work(sizes, lambda actor, number: ask(actor, starts[number], ends[number]), take), scores
 
     def _start(self) -> tuple[Any, Any]:
         actor = self._hired.remote(self._cpus)

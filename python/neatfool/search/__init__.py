@@ -6,7 +6,7 @@ from neatfool.search.config import EvolveConfig, build_config, read_config
 from neatfool.search.evaluate import Evaluator, Profile
 from neatfool.search.evolution import evolve, resume
 from neatfool.search.inspection import inspect_elite, inspect_run
-from neatfool.search.judge import FunctionJudge, GenomeJudge, Judge, StreamingJudge
+from neatfool.search.judge import EagerJudge, FunctionJudge, GenomeJudge, Judge, StreamingJudge
 from neatfool.search.lineage import Birth, Lineage
 from neatfool.search.loading import (
     as_judge,
@@ -40,6 +40,7 @@ __all__ = [
     "Archive",
     "Birth",
     "Confidence",
+    "EagerJudge",
     "Evaluator",
     "EvolveConfig",
     "FunctionJudge",

@@ -13,6 +13,7 @@ from neatfool.encodings import ENCODINGS, Cppn, Encoding
 from neatfool.errors import ConfigError
 from neatfool.models import ModelConfig
 from neatfool.runs import is_own, names_code
+from neatfool.search.ahead import MOST_AHEAD
 from neatfool.search.objective import OBJECTIVES, Confidence, Objective
 from neatfool.search.screening import RoughPrecision
 from neatfool.search.search import check_fit
@@ -40,6 +41,7 @@ class EvolveConfig(Settings):
         classes: class indices or names to evolve for, as in "0-4,9,goldfish"; None is all.
         allow_noise: take a judge that is no function of the image: every new elite is judged again, and the mean kept.
         screen: what everybody is judged in first, fast and roughly; those that may become elites are judged again in float32.
+        ahead: generations that are bred before the one before them is judged, so that workers never wait.
     """
 
     model: ModelConfig = ModelConfig()
@@ -53,6 +55,7 @@ class EvolveConfig(Settings):
     classes: str | None = None
     allow_noise: bool = False
     screen: RoughPrecision | None = None
+    ahead: int = Field(default=0, ge=0, le=MOST_AHEAD)
 
     @field_validator("classes")
     @classmethod
@@ -63,7 +66,7 @@ class EvolveConfig(Settings):
 
     @model_validator(mode="after")
     def _strategy_fits_encoding(self) -> EvolveConfig:
-        check_fit(self.strategy, self.encoding)
+        check_fit(self.strategy, self.encoding, ahead=self.ahead)
         return self
 
     @model_validator(mode="after")
@@ -74,6 +77,10 @@ class EvolveConfig(Settings):
             )
         if self.screen and self.allow_noise:
             raise ValueError("screening takes a judge that is a function of the image; leave out screen or allow_noise")
+        if self.screen and self.ahead:
+            raise ValueError(
+                "generations ahead are for workers, and screening is for this process; leave out ahead or screen"
+            )
         return self
 
 

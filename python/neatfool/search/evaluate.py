@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ import numpy as np
 from neatfool.classifiers import as_confidences
 from neatfool.encodings import Population, Shape
 from neatfool.errors import JudgeError
-from neatfool.search.judge import Confidences, GenomeJudge, Images, Judge, StreamingJudge
+from neatfool.search.judge import Confidences, EagerJudge, GenomeJudge, Images, Judge, StreamingJudge
 from neatfool.shared.text import reason
 
 _DRAWN_BYTES = 2**20
@@ -54,8 +54,12 @@ class Evaluator:
         self._profile = profile
         self._scorer = judge if isinstance(judge, GenomeJudge) else _Drawn(judge, profile)
 
-    def __call__(self, genomes: Population) -> Confidences:
+    def __call__(self, genomes: Population, *, later: Sequence[Population] = ()) -> Confidences:
         """Scores every genome on every class.
+
+        Args:
+            genomes: N genomes.
+            later: the batches that come next, on which an `EagerJudge` may begin.
 
         Returns:
             Confidences, shape (N, classes), float32.
@@ -65,6 +69,9 @@ class Evaluator:
         """
         with self._profile.stage("classify"):
             try:
+                if later and isinstance(self._judge, EagerJudge):
+                    for batch in (genomes, *later):
+                        self._judge.begin(batch)
                 scores = self._scorer.genome_confidences(genomes)
                 return check_confidences(scores, self._judge, len(genomes))
             except JudgeError as error:
@@ -74,9 +81,11 @@ class Evaluator:
                 raise
 
     def close(self) -> None:
-        """Ends the drawing thread, if there is one."""
+        """Ends the drawing thread, or what the judge was to do later, if there is any."""
         if isinstance(self._scorer, _Drawn):
             self._scorer.close()
+        elif isinstance(self._judge, EagerJudge):
+            self._judge.forget()
 
 
 class _Drawn:

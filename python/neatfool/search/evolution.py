@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from neatfool.classifiers import Classifier
 from neatfool.encodings import Encoding
@@ -41,6 +42,7 @@ def evolve(
     config: EvolveConfig | None = None,
     allow_noise: bool | None = None,
     screen: RoughPrecision | None = None,
+    ahead: int | None = None,
     progress: OnProgress | None = None,
     stop: Stop | None = None,
 ) -> Run:
@@ -62,6 +64,8 @@ def evolve(
             the mean kept.
         screen: "int8" or "bfloat16": what everybody is judged in first, fast and roughly; those that may become elites are
             judged again in float32. See docs/search.md.
+        ahead: generations that are bred before the one before them is judged, so that workers never wait; 0 by default. See
+            docs/scaling.md.
         progress: told of each generation.
         stop: asked before each generation after the random start; True ends the run there.
 
@@ -75,7 +79,8 @@ def evolve(
         RunError: the run folder cannot be written.
     """
     named = {"encoding": encoding, "strategy": strategy, "objective": objective}
-    plain = {"generations": generations, "batch": batch, "seed": seed, "allow_noise": allow_noise, "screen": screen}
+    plain: dict[str, Any] = {"generations": generations, "batch": batch, "seed": seed, "allow_noise": allow_noise}
+    plain |= {"screen": screen, "ahead": ahead}
     given = {key: value for key, value in (named | plain).items() if value is not None}
     base = config or EvolveConfig()
     settings = build_config({name: getattr(base, name) for name in EvolveConfig.model_fields}, given)

@@ -72,6 +72,17 @@ class GenomeJudge(Judge, Protocol):
         """`confidences` of the images that these genomes draw, float32 (len(genomes), classes)."""
 
 
+@runtime_checkable
+class EagerJudge(GenomeJudge, Protocol):
+    """A judge of genomes that can be at work on several batches at once."""
+
+    def begin(self, genomes: Population) -> None:
+        """Begins on what `genome_confidences` will be asked for, with this very object; once more does nothing."""
+
+    def forget(self) -> None:
+        """Gives up what was begun and not asked for."""
+
+
 def stands_for(judge: Judge) -> Judge:
     """What is fooled in the end: what a judge names as its `stands_for`, whose copies it asks elsewhere, or itself."""
     found: Judge = getattr(judge, "stands_for", judge)

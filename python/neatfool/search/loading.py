@@ -115,6 +115,7 @@ def make_search(
         start=config.start,
         batch=config.batch,
         seed=config.seed,
+        ahead=config.ahead,
     )
 
 

@@ -214,13 +214,13 @@ class Run:
         """Makes the next generation; see `Job.step`."""
         assert self._evaluator is not None  # noqa: S101  # `_run` made it
         with self.profile.stage("vary"):
-            genomes = self.search.ask_genomes()
+            genomes, *later = self.search.ask_generations()[: self._target - self.generation]
         contenders = None
         try:
             if self._screen and self.generation >= 0:
                 scores, contenders = self._screen(genomes, self.archive)
             else:
-                scores = self._evaluator(genomes)
+                scores = self._evaluator(genomes, later=later)
             if self.config.allow_noise:
                 scores = self._judged_again(genomes, scores, self._evaluator)
         except JudgeError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,13 @@ from numpy.typing import NDArray
 
 from neatfool.encodings import ENCODINGS, Arrays, Cppn, Encoding, Shape
 from neatfool.errors import ConfigError, RunError
-from neatfool.runs import expect
+from neatfool.runs import expect, under
+from neatfool.search.ahead import MOST_AHEAD, Bred
 from neatfool.search.archive import Archive
 from neatfool.search.lineage import Lineage
 from neatfool.search.objective import OBJECTIVES, Confidence, Objective
 from neatfool.search.strategies import PatternElites
-from neatfool.search.strategy import STRATEGIES, Offspring, Setting, Strategy, StrategySettings
+from neatfool.search.strategy import STRATEGIES, Setting, Strategy, StrategySettings
 from neatfool.shared.text import percent
 
 _PRUNE_EVERY = 100
@@ -44,6 +47,7 @@ class Search:
         start: random individuals of generation 0; as many as `batch` if None.
         batch: children of each later generation; what suits the strategy if None.
         seed: the same seed, and the same confidences, give the same images.
+        ahead: generations that are bred before the one before them is told, so that who judges never waits.
 
     Raises:
         ConfigError: the parts do not fit together.
@@ -69,6 +73,7 @@ class Search:
         start: int | None = None,
         batch: int | None = None,
         seed: int = 0,
+        ahead: int = 0,
     ) -> None:
         self.image_shape = _checked_shape(image_shape)
         self.class_names: tuple[str, ...] = (
@@ -87,15 +92,17 @@ class Search:
         self.encoding: Encoding = Cppn() if encoding is None else ENCODINGS.parse(encoding)
         settings: StrategySettings = PatternElites() if strategy is None else STRATEGIES.parse(strategy)
         self.objective: Objective = Confidence() if objective is None else OBJECTIVES.parse(objective)
-        check_fit(settings, self.encoding)
+        check_fit(settings, self.encoding, ahead=ahead)
         self.strategy = settings
         self.batch = settings.default_batch(count) if batch is None else batch
         self.start = self.batch if start is None else start
         self.seed = seed
+        self.ahead = ahead
         for name, value, low, high in (
             ("batch", self.batch, 1, _MOST),
             ("start", self.start, 1, _MOST),
             ("seed", seed, 0, 2**64 - 1),
+            ("ahead", ahead, 0, MOST_AHEAD),
         ):
             if not low <= value <= high:
                 raise ConfigError(f"{name} must be from {low} to {high:,}, not {value}.")
@@ -103,7 +110,7 @@ class Search:
         self.lineage = Lineage()
         self.generation = -1
         self.evaluations = 0
-        self._asked: Offspring | None = None
+        self._asked: deque[Bred] = deque()
         self._state: Strategy | None = None
 
     def ask(self) -> NDArray[np.uint8]:
@@ -115,15 +122,21 @@ class Search:
 
     def ask_genomes(self) -> Any:
         """The genomes of the next generation, a `Population`, for a judge that draws them itself."""
-        if self._asked is None:
-            if self._state is None:
-                count = self.start
-                self._asked = Offspring(
-                    self.first_genomes(), np.full((count, 2), -1, np.int64), np.full(count, -1, np.int64)
-                )
-            else:
-                self._asked = self._state.ask(self.generation + 1)
-        return self._asked.genomes
+        return self.ask_generations()[0]
+
+    def ask_generations(self) -> list[Any]:
+        """The genomes of every generation that may be judged now, the next one first: with `ahead`, so many more.
+
+        Those of the start come alone, for whoever comes after them descends from them. Asked again, the same ones.
+        """
+        if self._state is None:
+            if not self._asked:
+                self._asked.append(Bred.random(self.first_genomes()))
+        else:
+            while len(self._asked) <= self.ahead:
+                offspring = self._state.ask(self.generation + 1 + len(self._asked))
+                self._asked.append(Bred.of(offspring, self.archive))
+        return [bred.offspring.genomes for bred in self._asked]
 
     def first_genomes(self) -> Any:
         """The genomes of generation 0, a `Population`, whatever the generation is."""
@@ -135,7 +148,7 @@ class Search:
         return np.unique(np.argmax(fitness, axis=0) if self._state is None else self.archive.winners(fitness)[1])
 
     def tell(self, confidences: NDArray[np.floating], *, contenders: NDArray[np.int64] | None = None) -> int:
-        """Takes the generation asked for in.
+        """Takes the generation asked for in, the first of them.
 
         Args:
             confidences: how sure the judge is of every image for each class, shape (N, classes), finite.
@@ -148,9 +161,9 @@ class Search:
         Raises:
             ValueError: there was no `ask`, or the confidences have another shape or are not finite.
         """
-        if self._asked is None:
+        if not self._asked:
             raise ValueError("tell() takes the confidences of the images that ask() returned; call ask() first.")
-        offspring = self._asked
+        offspring, parent_confidence = self._asked[0].offspring, self._asked[0].parent_confidence
         scores = np.asarray(confidences, np.float32)
         wanted = (len(offspring.genomes), len(self.class_names))
         if scores.shape != wanted:
@@ -162,7 +175,6 @@ class Search:
         if not (np.isfinite(scores).all() and np.isfinite(fitness).all()):
             raise ValueError("confidences and fitness must be finite; NaN would win every comparison.")
         generation, first_id = self.generation + 1, self.evaluations
-        parent_confidence = self._parent_confidence(offspring)
         if self._state is None:
             self.archive = Archive.begin(
                 offspring.genomes, scores, fitness, classes=self.cells, class_names=self.class_names
@@ -186,7 +198,7 @@ class Search:
             generation=generation,
             parent_confidence=parent_confidence[born].tolist(),
         )
-        self._asked = None
+        self._asked.popleft()
         self.generation = generation
         self.evaluations += len(scores)
         if generation and generation % _PRUNE_EVERY == 0:
@@ -205,7 +217,13 @@ class Search:
         genomes = {f"archive.genomes.{name}": values for name, values in self.archive.genomes.arrays().items()}
         state = {f"strategy.{name}": values for name, values in self._state.arrays().items()}
         births = {"lineage": self.lineage.array(), "lineage.confidence": self.lineage.parent_confidence()}
-        return {**self.archive.arrays(), **births, **genomes, **state}
+        # What `ask_generations` breeds after the last `tell` it breeds again.
+        asked = {
+            f"ahead.{number}.{name}": values
+            for number, bred in enumerate(islice(self._asked, self.ahead))
+            for name, values in bred.arrays().items()
+        }
+        return {**self.archive.arrays(), **births, **genomes, **state, **asked}
 
     def restore(self, arrays: Arrays, *, generation: int, evaluations: int) -> None:
         """Takes up the state of a search that was made with the same arguments. What `arrays` hold may come from a stranger.
@@ -233,39 +251,34 @@ class Search:
         markings = self.strategy.markings
         try:
             genomes = self.encoding.restore(
-                _under(arrays, "archive.genomes."), shape=self.image_shape, seed=self.seed, markings=markings
+                under(arrays, "archive.genomes."), shape=self.image_shape, seed=self.seed, markings=markings
             )
             archive = Archive.restored(genomes, arrays, class_names=self.class_names)
             if not np.array_equal(archive.classes, self.cells):
                 raise RunError("The checkpoint's classes are not those that the run evolves for; it is damaged.")
             self.archive = archive
-            state = self.strategy.restore(self._setting(), _under(arrays, "strategy."))
-            living = np.concatenate([archive.ids, state.living()]).tolist()
+            state = self.strategy.restore(self._setting(), under(arrays, "strategy."))
+            asked = deque(
+                Bred.restored(under(arrays, f"ahead.{number}."), archive, batch=self.batch)
+                for number in range(self.ahead if generation else 0)
+            )
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise RunError(
                 f"The checkpoint does not hold the genomes of the run ({_first_line(error)}); it is damaged."
             ) from error
-        if any(individual not in restored or individual >= evaluations for individual in living):
+        if any(
+            individual not in restored or individual >= evaluations for individual in _living(archive, state, asked)
+        ):
             raise RunError("The checkpoint's lineage lacks individuals that are alive; it is damaged.")
-        self.lineage, self._state, self._asked = restored, state, None
+        self.lineage, self._state, self._asked = restored, state, asked
         self.generation, self.evaluations = generation, evaluations
 
     def _setting(self) -> Setting:
         return Setting(archive=self.archive, encoding=self.encoding, batch=self.batch, seed=self.seed)
 
-    def _parent_confidence(self, offspring: Offspring) -> NDArray[np.float32]:
-        """Of each first parent in the class that it was drawn for; -1 unless it is the elite of that class."""
-        if self._state is None:
-            return np.full(len(offspring.genomes), -1, np.float32)
-        order = np.argsort(self.cells)
-        places = np.searchsorted(self.cells, offspring.classes, sorter=order).clip(max=len(order) - 1)
-        cells = order[places]
-        known = (self.cells[cells] == offspring.classes) & (self.archive.ids[cells] == offspring.parents[:, 0])
-        return np.where(known, self.archive.confidence[cells], np.float32(-1))
-
     def _prune(self) -> None:
         if self._state is not None:
-            self.lineage.prune([*self.archive.ids.tolist(), *self._state.living().tolist()])
+            self.lineage.prune(_living(self.archive, self._state, self._asked))
 
     def __repr__(self) -> str:
         what = f"Search by {self.strategy.name} of {self.encoding.name} genomes for {len(self.cells)} classes"
@@ -278,8 +291,13 @@ class Search:
         return self.archive._repr_html_() if self._state else f"<p>{len(self.cells)} classes, not begun</p>"
 
 
-def check_fit(strategy: StrategySettings, encoding: Encoding) -> None:
-    """Raises ConfigError if a strategy relies on what an encoding lacks."""
+def check_fit(strategy: StrategySettings, encoding: Encoding, *, ahead: int = 0) -> None:
+    """Raises ConfigError if a strategy relies on what an encoding lacks, or cannot breed ahead."""
+    if ahead and not getattr(strategy, "breeds_ahead", False):
+        raise ConfigError(
+            f"The {strategy.name} strategy makes a generation out of the one before, so none can be bred ahead; leave out "
+            "ahead, or take pattern-elites or map-elites."
+        )
     if strategy.markings and not encoding.markings:
         raise ConfigError(
             f"The {strategy.name} strategy evolves network topologies, so it needs the cppn encoding or another one with "
@@ -293,8 +311,11 @@ def _checked_shape(shape: Shape) -> Shape:
     return int(shape[0]), int(shape[1]), int(shape[2])
 
 
-def _under(arrays: Arrays, prefix: str) -> dict[str, NDArray[Any]]:
-    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+def _living(archive: Archive, state: Strategy, asked: Iterable[Bred]) -> list[int]:
+    """Ids of those from whom somebody may still descend."""
+    ids = np.concatenate([archive.ids, state.living(), *(bred.ancestors() for bred in asked)])
+    found: list[int] = ids.tolist()
+    return found
 
 
 def _first_line(error: Exception) -> str:

@@ -79,6 +79,9 @@ class StrategySettings(Protocol):
 
     Attributes:
         markings: whether it relies on historical markings, so that it needs an encoding that keeps them.
+
+    A strategy that may be asked for generations before it is told of those before them (`Search.ahead`) also has
+    `breeds_ahead: ClassVar[bool] = True`.
     """
 
     markings: ClassVar[bool]

@@ -22,6 +22,7 @@ class MapElites(Settings):
 
     name: Literal["map-elites"] = "map-elites"
     markings: ClassVar[bool] = False
+    breeds_ahead: ClassVar[bool] = True
 
     def default_batch(self, cells: int) -> int:
         """See `StrategySettings.default_batch`."""

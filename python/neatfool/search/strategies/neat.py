@@ -10,7 +10,7 @@ from pydantic import Field
 
 from neatfool.encodings import Arrays, Population, Species
 from neatfool.errors import ConfigError, RunError
-from neatfool.runs import expect
+from neatfool.runs import expect, under
 from neatfool.search.strategy import STRATEGIES, Offspring, Setting, paper_batch
 from neatfool.shared.settings import Settings
 
@@ -82,9 +82,7 @@ class Neat(Settings):
     def restore(self, setting: Setting, arrays: Arrays) -> NeatStrategy:
         """See `StrategySettings.restore`."""
         cells = len(setting.archive)
-        prefix = "pool."
-        pooled = {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
-        pool = setting.archive.genomes.relatives(pooled)
+        pool = setting.archive.genomes.relatives(under(arrays, "pool."))
         size = len(pool)
         owner = expect(arrays, "owner", np.int64, (size,), ndim=1)
         fitness = expect(arrays, "fitness", np.float32, (size,), ndim=1)

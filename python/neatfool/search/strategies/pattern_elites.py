@@ -31,6 +31,7 @@ class PatternElites(Settings):
 
     name: Literal["pattern-elites"] = "pattern-elites"
     markings: ClassVar[bool] = False
+    breeds_ahead: ClassVar[bool] = True
 
     def default_batch(self, cells: int) -> int:
         """See `StrategySettings.default_batch`."""
