@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import neatfool as nf
+from neatfool.cli import run as run_command
 from neatfool.search import build_config
 
 SHAPE = (1, 8, 8)
@@ -61,8 +62,7 @@ def test_a_long_run_keeps_the_ancestors_of_those_who_are_not_judged_yet(tmp_path
     nf.evolve(JUDGE, ahead=3, generations=205, out=tmp_path / "run", **SETTINGS)
     run = nf.resume(tmp_path / "run", generations=206, judge=JUDGE)
     for name in run.archive.class_names:
-        ancestors = run.lineage.ancestry(run.archive[name].id)
-        assert ancestors[-1].generation == 0 or ancestors[0].generation == 0
+        assert run.lineage.ancestry(run.archive[name].id)[-1].generation == 0
 
 
 def test_what_does_not_go_together_is_one_sentence():
@@ -107,3 +107,18 @@ def test_damaged_children_are_refused(name, change, words):
     fewer = nf.Search(SHAPE, 3, ahead=2, batch=11, seed=4)
     with pytest.raises(nf.RunError, match="holds 12 children of 11"):
         fewer.restore(search.arrays(), generation=2, evaluations=36)
+
+
+def test_the_command_line_breeds_ahead_and_goes_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    command = ["evolve", "--batch", "20", "--ahead", "1", "--quiet"]
+    assert run_command([*command, "--generations", "4", "--out", "whole"]) == 0
+    assert run_command([*command, "--generations", "2", "--out", "parts"]) == 0
+    assert run_command(["resume", "parts", "--generations", "4", "--quiet"]) == 0
+    whole, parts = (nf.RunFolder.open(name).load_checkpoint()[0] for name in ("whole", "parts"))
+    assert {name: values.tobytes() for name, values in whole.items()} == {
+        name: values.tobytes() for name, values in parts.items()
+    }
+    capsys.readouterr()
+    assert run_command([*command, "--strategy", "neat"]) == 2
+    assert "leave out ahead" in capsys.readouterr().err
