@@ -369,15 +369,21 @@ class Classifier:
         """
         return find_classes(self.class_names, wanted, model=self.name)
 
-    def with_module(self, module: nn.Module, class_names: Sequence[str]) -> "Classifier":
-        """A classifier with the same preprocessing, name and device around another module, run by torch in float32."""
+    def with_module(self, module: nn.Module, class_names: Sequence[str], *, chunk: int | None = None) -> "Classifier":
+        """A classifier with the same preprocessing, name and device around another module, run by torch in float32.
+
+        Args:
+            module: the module.
+            class_names: what its outputs stand for.
+            chunk: images per pass; as before if None.
+        """
         return Classifier(
             module,
             **asdict(self._preprocessing),
             class_names=class_names,
             device=self._device,
             name=self.name,
-            chunk=self._chunk,
+            chunk=chunk or self._chunk,
         )
 
     def preprocessing(self) -> dict[str, Any]:

@@ -19,6 +19,9 @@ from neatfool.classifiers.classifier import Classifier
 from neatfool.errors import ModelError
 from neatfool.shared.text import reason
 
+_LEAST_CHUNK = 20
+"""Images in a pass, as 5 each in 4 parts are a tenth faster in eight bits than one each."""
+
 
 class EightBits(NamedTuple):
     """A quantised graph as OpenVINO writes it."""
@@ -30,8 +33,8 @@ class EightBits(NamedTuple):
 def quantise(classifier: Classifier, images: npt.NDArray[np.uint8]) -> EightBits:
     """The network of a classifier, its preprocessing included, in eight bits.
 
-    The ranges of weights and activations are those that NNCF's post-training quantisation finds (Jacob et al. 2018), with its
-    defaults. The same images give the same network.
+    By NNCF's post-training quantisation (Jacob et al. 2018), with ranges of activations from the lowest to the highest seen:
+    NNCF's default leaves out what is rare, and fooling images are made of that. The same images give the same network.
 
     Args:
         classifier: one on the CPU.
@@ -45,12 +48,14 @@ def quantise(classifier: Classifier, images: npt.NDArray[np.uint8]) -> EightBits
     try:
         import nncf
         import openvino
+        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
     except ImportError as error:
         raise ModelError(
             f"{classifier.name}: eight bits need NNCF and OpenVINO, which are not installed; run pip install "
             "'neatfool[int8]'."
         ) from error
-    part = _part(classifier)
+    chunk = _chunk(classifier)
+    part = chunk // openvino_parts(chunk)
     pixels = classifier.centre(torch.from_numpy(images)).numpy()
     # Images are repeated where they do not fill the last part.
     batches = pixels[np.arange(-(-len(pixels) // part) * part) % len(pixels)].reshape(-1, part, *pixels.shape[1:])
@@ -59,7 +64,15 @@ def quantise(classifier: Classifier, images: npt.NDArray[np.uint8]) -> EightBits
     try:
         with redirect_stdout(StringIO()), TemporaryDirectory() as folder:
             graph.reshape(list(batches[0].shape))
-            quantised = nncf.quantize(graph, nncf.Dataset(batches), subset_size=len(batches))
+            quantised = nncf.quantize(
+                graph,
+                nncf.Dataset(batches),
+                subset_size=len(batches),
+                advanced_parameters=nncf.AdvancedQuantizationParameters(
+                    activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+                    disable_bias_correction=True,  # changes nothing here, and takes as long as the rest
+                ),
+            )
             path = Path(folder) / "graph.xml"
             openvino.save_model(quantised, path, compress_to_fp16=False)
             return EightBits(path.read_bytes(), path.with_suffix(".bin").read_bytes())
@@ -77,26 +90,27 @@ def in_eight_bits(classifier: Classifier, network: EightBits) -> Classifier:
     Raises:
         ModelError: OpenVINO is not installed, or cannot run this network.
     """
-    parts = openvino_parts(classifier.chunk)
+    chunk = _chunk(classifier)
+    parts = openvino_parts(chunk)
     try:
         import openvino
 
         core = openvino.Core()
         graph = core.read_model(network.xml, network.weights)
         inputs, outputs = ([list(one.shape) for one in ends] for ends in (graph.inputs, graph.outputs))
-        part = _part(classifier)
+        part = chunk // parts
         if (inputs, outputs) != ([[part, classifier.channels, *classifier.input_size]], [[part, classifier.n_classes]]):
             raise ModelError("")
         requests = _requests(core, graph, parts)
     except Exception as error:
         raise ModelError(f"OpenVINO cannot run {classifier.name} in eight bits ({reason(error)}).") from error
-    rough = classifier.with_module(classifier.module, classifier.class_names)
+    rough = classifier.with_module(classifier.module, classifier.class_names, chunk=chunk)
     rough.run_by(openvino_forward(requests))
     return rough
 
 
-def _part(classifier: Classifier) -> int:
-    return classifier.chunk // openvino_parts(classifier.chunk)
+def _chunk(classifier: Classifier) -> int:
+    return max(classifier.chunk, _LEAST_CHUNK)
 
 
 def _requests(core: Any, graph: Any, count: int) -> list[Any]:

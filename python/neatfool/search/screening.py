@@ -23,8 +23,8 @@ from neatfool.search.search import Search
 RoughPrecision = Literal["int8", "bfloat16"]
 """What everybody is judged in first."""
 
-MARGIN = 1.0
-"""Log odds that a rough confidence may lack."""
+GAIN = 0.25
+"""Log odds by which a child has to be ahead of an elite to be worth a second look; smaller steps cost as much."""
 
 FIRST_IMAGES = 100
 """Images of the random start that a network is quantised from."""
@@ -41,13 +41,13 @@ class Screen:
     Args:
         rough: asks the fast judge.
         exact: asks the one that is fooled.
-        margin: see `contenders`.
+        gain: see `contenders`.
     """
 
-    def __init__(self, rough: Evaluator, exact: Evaluator, *, margin: float = MARGIN) -> None:
+    def __init__(self, rough: Evaluator, exact: Evaluator, *, gain: float = GAIN) -> None:
         self._rough = rough
         self._exact = exact
-        self._margin = margin
+        self._gain = gain
 
     def __call__(self, genomes: Population, archive: Archive) -> tuple[Confidences, NDArray[np.int64]]:
         """Scores every genome on every class.
@@ -59,26 +59,26 @@ class Screen:
             JudgeError: a judge failed.
         """
         scores = self._rough(genomes)
-        near = contenders(scores[:, archive.classes], archive.confidence, margin=self._margin)
+        near = contenders(scores[:, archive.classes], archive.confidence, gain=self._gain)
         if len(near):
             scores[near] = self._exact(genomes.take(near))
         return scores, near
 
 
-def contenders(rough: Confidences, elites: NDArray[np.float32], *, margin: float = MARGIN) -> NDArray[np.int64]:
-    """Who may become an elite: whose log odds for some cell are within a margin of its elite's and of the best child's.
+def contenders(rough: Confidences, elites: NDArray[np.float32], *, gain: float = GAIN) -> NDArray[np.int64]:
+    """Who is worth a second look: the best child for some cell, if it is well ahead of the cell's elite.
 
     Args:
         rough: confidence of every child for the class of every cell, shape (N, cells).
         elites: confidence of every elite, shape (cells,).
-        margin: in log odds, ln(p / (1 - p)).
+        gain: how far ahead, in log odds, ln(p / (1 - p)).
 
     Returns:
         Indices of children, rising.
     """
     odds = _log_odds(rough)
-    wanted = np.maximum(odds.max(axis=0), _log_odds(elites))
-    return np.flatnonzero((odds >= wanted - np.float32(margin)).any(axis=1))
+    wanted = np.maximum(odds.max(axis=0), _log_odds(elites) + np.float32(gain))
+    return np.flatnonzero((odds >= wanted).any(axis=1))
 
 
 def _log_odds(confidences: NDArray[np.float32]) -> NDArray[np.float32]:
