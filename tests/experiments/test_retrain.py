@@ -148,6 +148,10 @@ def test_replace_trains_on_the_newest_and_share_caps(trained, data):
     capped = retrain(trained, data, rounds=1, settings=TINY.model_copy(update={"share": 0.2}))
     assert capped.rounds[1].fooling_images == capped.training_images // 4
     assert capped.rounds[1].training_share <= 0.2
+    several = retrain(trained, data, rounds=1, settings=TINY.model_copy(update={"share": 0.2, "views": 3}))
+    assert several.training_images == capped.training_images
+    assert several.rounds[1].fooling_images == min(3 * several.training_images // 4, kept.rounds[1].fooling_images)
+    assert several.rounds[1].loss != capped.rounds[1].loss
 
 
 def test_both_encodings(trained, data):
@@ -159,7 +163,7 @@ def test_both_encodings(trained, data):
     assert np.allclose(best, result.confidence)
 
 
-@pytest.mark.parametrize("update", [{}, {"encoding": "both", "distill": 0.5}, {"fresh": True, "keep": False}])
+@pytest.mark.parametrize("update", [{}, {"encoding": "both", "distill": 0.5, "views": 3}, {"fresh": True, "keep": False}])
 def test_an_interrupted_run_resumes_to_the_same_result(trained, data, tmp_path, update):
     settings = TINY.model_copy(update=update)
     whole = retrain(trained, data, rounds=2, settings=settings, seed=3, out=tmp_path / "whole")

@@ -66,6 +66,16 @@ def command(
             rich_help_panel=options.TRAINING,
         ),
     ] = None,
+    views: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1000,
+            help="Views of each real image to train on: itself, and random parts of it, half of them mirrored.",
+            show_default="1",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = None,
     images_per_class: Annotated[
         int | None,
         typer.Option(
@@ -185,6 +195,7 @@ def command(
         "moments": moments,
         "generations": generations,
         "batch": batch,
+        "views": views,
         "share": share,
         "fresh": fresh,
         "keep": keep,

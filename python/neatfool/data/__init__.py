@@ -6,11 +6,13 @@ from neatfool.data.labelled import ImageArray, LabelledImages, batches, labels_o
 from neatfool.data.mnist import read_mnist
 from neatfool.data.opening import open_dataset
 from neatfool.data.splits import split_images
+from neatfool.data.views import Views
 
 __all__ = [
     "ImageArray",
     "LabelledImages",
     "Photographs",
+    "Views",
     "batches",
     "example_pictures",
     "fit_photograph",

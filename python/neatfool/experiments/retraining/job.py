@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from neatfool.classifiers import FOOLING_CLASS, Classifier
 from neatfool.classifiers.added_class import add_class
-from neatfool.data import batches, read_images, split_images
+from neatfool.data import LabelledImages, Views, batches, read_images, split_images
 from neatfool.errors import ModelError
 from neatfool.experiments.retraining.estimate import Amounts, Course, measure_pace, plan_round
 from neatfool.experiments.retraining.fooling import Evolved, best_of, evolve_images, moments, rejudged
@@ -41,7 +41,7 @@ _RATE_SAMPLE = 64
 _FRESH_SHOWN, _CONTINUED_SHOWN = 180_000, 60_000
 
 # What a stream of random numbers is for.
-_SPLIT, _JUDGE, _COLLECT, _SHARE, _WEIGHTS, _TRAIN, _RATE = range(7)
+_SPLIT, _JUDGE, _COLLECT, _SHARE, _WEIGHTS, _TRAIN, _RATE, _VIEWS = range(8)
 
 Metrics = dict[str, Any]
 
@@ -75,6 +75,9 @@ class Retraining:
         self._evolutions = math.ceil(images / min(settings.moments, settings.generations + 1))
         self._moments = moments(settings.generations, math.ceil(images / self._evolutions))
         self._real, self._test = split_images(config.data, first, seed=self._random(_SPLIT))
+        self._shown: LabelledImages = self._real
+        if settings.views > 1:
+            self._shown = Views(self._real, settings.views, seed=self._random(_VIEWS))
         self._soft: torch.Tensor | None = None
         self._course: Course | None = None
         self._part, self._done_of_part, self._task = "", 0.0, "retraining"
@@ -123,7 +126,7 @@ class Retraining:
             self._estimate()
         if self._settings.distill and self._soft is None:
             self._begin("train", "asking the first network about the real images")
-            self._soft = soft_targets(self._first, self._real)
+            self._soft = soft_targets(self._first, self._shown)
         network, newest = self._network, None
         evaluations = self._rounds[-1].evaluations if number else 0
         trained: dict[str, Any] = {"fooling_images": 0, "training_share": 0.0, "loss": None}
@@ -232,7 +235,7 @@ class Retraining:
     def _train_network(self, newest: NDArray[np.uint8]) -> tuple[Classifier, dict[str, Any]]:
         settings = self._settings
         fooling = np.concatenate([*self._train, newest]) if settings.keep else newest
-        most = max(1, int(settings.share / (1 - settings.share) * len(self._real)))
+        most = max(1, int(settings.share / (1 - settings.share) * len(self._shown)))
         if len(fooling) > most:
             chosen = np.random.default_rng(self._random(_SHARE)).permutation(len(fooling))[:most]
             fooling = fooling[np.sort(chosen)]
@@ -243,14 +246,15 @@ class Retraining:
             network = reinitialised(network, seed=weights_seed)
         else:
             network = network.with_module(copy.deepcopy(network.module), network.class_names)
-        kinds = f"{len(self._real):,} real and {len(fooling):,} fooling images"
+        count = len(self._shown) + len(fooling)
+        kinds = f"{len(self._shown):,} real and {len(fooling):,} fooling images"
         self._begin("train", f"training on {kinds}")
-        epochs = settings.epochs or math.ceil(self._usually_shown() / (len(self._real) + len(fooling)))
+        epochs = settings.epochs or math.ceil(self._usually_shown() / count)
         size = network.chunk if settings.freeze_features else settings.training_batch
-        steps = math.ceil((len(self._real) + len(fooling)) / size) * (1 if settings.freeze_features else epochs)
+        steps = math.ceil(count / size) * (1 if settings.freeze_features else epochs)
         loss = harden(
             network,
-            TrainingSet(self._real, fooling, self._first.n_classes),
+            TrainingSet(self._shown, fooling, self._first.n_classes),
             settings=TrainingSettings(
                 epochs=epochs,
                 batch=settings.training_batch,
@@ -262,8 +266,7 @@ class Retraining:
             soft=self._soft,
             before_batch=lambda: self._advance(min(1.0, self._done_of_part + 1 / steps)),
         )
-        share = len(fooling) / (len(fooling) + len(self._real))
-        return network, {"fooling_images": len(fooling), "training_share": share, "loss": loss}
+        return network, {"fooling_images": len(fooling), "training_share": len(fooling) / count, "loss": loss}
 
     def _usually_shown(self) -> int:
         return _FRESH_SHOWN if self._settings.fresh else _CONTINUED_SHOWN
@@ -348,10 +351,10 @@ class Retraining:
         batch = settings.batch or EvolveConfig().strategy.default_batch(self._first.n_classes)
         evolution = kinds * (settings.generations + 1) * batch
         fooling = kinds * self._evolutions * len(self._moments) * self._first.n_classes
-        images = len(self._real) + min(fooling, int(settings.share / (1 - settings.share) * len(self._real)))
+        images = len(self._shown) + min(fooling, int(settings.share / (1 - settings.share) * len(self._shown)))
         shown = settings.epochs * images if settings.epochs else self._usually_shown()
         judging = Amounts(tested=len(self._test), judging=evolution)
-        first = replace(judging, once=len(self._real) if settings.distill else 0)
+        first = replace(judging, once=len(self._shown) if settings.distill else 0)
         later = replace(judging, collected=self._evolutions * evolution)
         later = replace(later, once=images) if settings.freeze_features else replace(later, shown=shown)
         self._course = Course(plan_round(pace, first), plan_round(pace, later), self._config.rounds)

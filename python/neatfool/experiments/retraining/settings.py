@@ -29,6 +29,8 @@ class RetrainSettings(Settings):
         backend, precision: who runs the network in evolutions, see `Classifier`; all else is done by torch in float32.
         generations: generations of every evolution.
         batch: children of each generation; None is 200 for up to 100 classes, else 400.
+        views: views of each real image to train on: 1 is the image alone, more are random parts of it too, mirrored in half of
+            the cases; see `neatfool.data.Views`.
         share: largest share of fooling images in the training set; beyond it some are left out at random.
         fresh: train every network from new weights, not on from its predecessor's.
         keep: train on the fooling images of earlier rounds too, not only on the newest.
@@ -48,6 +50,7 @@ class RetrainSettings(Settings):
     precision: Precision = "float32"
     generations: int = Field(default=200, ge=1, le=1_000_000)
     batch: int | None = Field(default=None, ge=1, le=1_000_000)
+    views: int = Field(default=1, ge=1, le=1000)
     share: float = Field(default=0.5, gt=0, lt=1)
     fresh: bool = False
     keep: bool = True
