@@ -12,6 +12,8 @@ _STEPS = 120
 _BACK = 3
 """Passes that one there and back comes to."""
 _MNIST_TRAINING = 60_000
+_VIEW = 3_000
+"""Passes that training on another view of some hundred photographs comes to."""
 _COPIES = 270
 """Images of an elite without some of its copies."""
 _ATTACKS = 6
@@ -51,7 +53,7 @@ def plan_rows(config: ReproductionConfig) -> dict[int, dict[str, float]]:
             "retraining": amount.rounds * (11.0 * hardened + _BACK * _MNIST_TRAINING),
             "row-7-last": LAST_ATTACK * hardened,
         },
-        8: {"retraining": 3.0 * hardened},
+        8: {"retraining": 3.0 * hardened + _VIEW * (amount.views - 1)},
         9: {first: usual, "removing copies": float(_COPIES * (amount.sample or classes))},
         10: {first: usual, **seeds, "comparing": float(classes)},
         11: {**runs, "a generative model": float(_ATTACKS * hardened)},

@@ -30,6 +30,9 @@ from neatfool.training import TrainingSettings, save_classifier, train_classifie
 SURE = 0.99
 """Confidence of the images that are shown to other networks."""
 
+_FOOLING_OF_A_CLASS = 10
+"""Fooling images of each of a thousand classes to retrain on, where there are views of the photographs beside them."""
+
 LEAST_REPEATING = 5
 """Elites that repeat a motif; with fewer, nothing is said of repetition."""
 
@@ -257,14 +260,17 @@ def _mnist_retraining(context: Context) -> Outcome:
 
 
 def _imagenet_retraining(context: Context) -> Outcome:
+    amount = context.config.amount
     settings = RetrainSettings(
-        generations=context.config.amount.retrain_generations,
-        batch=context.config.amount.batch,
+        generations=amount.retrain_generations,
+        batch=amount.batch,
+        images_per_class=_FOOLING_OF_A_CLASS if amount.views > 1 else None,
+        views=amount.views,
         backend=context.config.model.backend,
         precision=context.config.model.precision,
         freeze_features=True,
         distill=1,
-        epochs=10 * context.config.amount.epochs,
+        epochs=10 * amount.epochs,
     )
     summary, setting = _retrained(context, settings)
     before, after = summary["rounds"][0], summary["rounds"][-1]

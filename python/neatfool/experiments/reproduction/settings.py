@@ -35,6 +35,8 @@ class Scale(NamedTuple):
     """control images of each kind for the generative model"""
     default_generations: int = 0
     """of each evolution by the default search, beside the paper's, on ImageNet"""
+    views: int = 1
+    """of each photograph that a network is retrained on"""
 
 
 SCALES: dict[str, dict[str, Scale]] = {
@@ -45,8 +47,8 @@ SCALES: dict[str, dict[str, Scale]] = {
     },
     "imagenet": {
         "smoke": Scale(1, 20, 1, 1, 2, 2, "0-9", 1, 6, 1),
-        "small": Scale(50, None, 1, 1, 3, 50, None, 62, 500, 62),
-        "full": Scale(5000, None, 1, 1, 3, None, None, 250, 500, 250),
+        "small": Scale(50, None, 1, 1, 3, 50, None, 62, 500, 62, 8),
+        "full": Scale(5000, None, 1, 1, 3, None, None, 250, 500, 250, 8),
     },
 }
 
