@@ -169,7 +169,7 @@ def mnist_networks(context: Context) -> list[Classifier]:
 def _mnist_transfer(context: Context) -> Outcome:
     runs = [_evolve(context, "row-1", "paper-mnist-direct"), _evolve(context, "row-2", "paper-mnist")]
     networks = mnist_networks(context)
-    return _transferred(context, runs, networks, "evolved for the built-in LeNet")
+    return _transferred(context, runs, networks, "evolved for the built-in LeNet", evaluations=0)
 
 
 def _imagenet_transfer(context: Context) -> Outcome:
@@ -177,10 +177,14 @@ def _imagenet_transfer(context: Context) -> Outcome:
         _evolve(context, "row-4-default", None),
         _evolve(context, "row-6-other", None, model=context.config.other.model_dump(exclude_none=True)),
     ]
-    return _transferred(context, runs, [run.classifier for run in reversed(runs)], "both ways, at equal generations")
+    targets = [run.classifier for run in reversed(runs)]
+    return _transferred(context, runs, targets, "both ways, at equal generations", evaluations=runs[1].evaluations)
 
 
-def _transferred(context: Context, runs: list[Run], targets: list[Classifier], setting: str) -> Outcome:
+def _transferred(
+    context: Context, runs: list[Run], targets: list[Classifier], setting: str, *, evaluations: int
+) -> Outcome:
+    """How the images of runs do on other networks; `evaluations` are those that no other row counts."""
     matrix = transfer(runs, targets, progress=context.tell("showing the images"), stop=context.stop)
     matrix.write(context.out / "row-6")
     texts, kept = [], []
@@ -201,7 +205,7 @@ def _transferred(context: Context, runs: list[Run], targets: list[Classifier], s
     return Outcome(
         ". ".join([texts[0], *(f"{text[0].upper()}{text[1:]}" for text in texts[1:])]),
         setting,
-        0,
+        evaluations,
         "",
         many_not_all(kept),
     )
