@@ -14,6 +14,8 @@ _BACK = 3
 _MNIST_TRAINING = 60_000
 _VIEW = 3_000
 """Passes that training on another view of some hundred photographs comes to."""
+_PAIRS = 25
+"""Of classes, that are compared for diversity in the time of a pass."""
 _COPIES = 270
 """Images of an elite without some of its copies."""
 _ATTACKS = 6
@@ -55,7 +57,7 @@ def plan_rows(config: ReproductionConfig) -> dict[int, dict[str, float]]:
         },
         8: {"retraining": 3.0 * hardened + _VIEW * (amount.views - 1)},
         9: {first: usual, "removing copies": float(_COPIES * (amount.sample or classes))},
-        10: {first: usual, **seeds, "comparing": float(classes)},
+        10: {first: usual, **seeds, "comparing": classes**2 / _PAIRS},
         11: {**runs, "a generative model": float(_ATTACKS * hardened)},
     }
     wanted: dict[int, dict[str, float]] = {}
