@@ -163,7 +163,9 @@ def test_both_encodings(trained, data):
     assert np.allclose(best, result.confidence)
 
 
-@pytest.mark.parametrize("update", [{}, {"encoding": "both", "distill": 0.5, "views": 3}, {"fresh": True, "keep": False}])
+@pytest.mark.parametrize(
+    "update", [{}, {"encoding": "both", "distill": 0.5, "views": 3}, {"fresh": True, "keep": False}]
+)
 def test_an_interrupted_run_resumes_to_the_same_result(trained, data, tmp_path, update):
     settings = TINY.model_copy(update=update)
     whole = retrain(trained, data, rounds=2, settings=settings, seed=3, out=tmp_path / "whole")

@@ -83,8 +83,25 @@ def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> Non
         assert np.array_equal(values, other[name]), name
 
 
-def test_contenders_are_the_best_child_for_a_cell_and_well_ahead_of_its_elite():
-    # ln(p / (1 - p)): the elites have 0 and -4.595.
+def test_contenders_are_near_the_elite_and_near_the_best_child():
+    # ln(p / (1 - p)): the elites have 0 and -4.595, the margin is 1.
+    rough = np.array(
+        [
+            [0.28, 0.003],  # -0.944: near the first elite
+            [0.26, 0.003],  # -1.046: too far
+            [0.01, 0.02],  # -3.892: above the second elite
+            [0.01, 0.0075],  # -4.885: near both the second elite and the best child for it
+            [0.01, 0.007],  # -4.955: near the elite alone
+        ],
+        np.float32,
+    )
+    assert contenders(rough, ELITES, margin=1).tolist() == [0, 2, 3]
+    assert contenders(rough[[1, 4]], ELITES, margin=1).tolist() == [1]
+    assert contenders(rough, ELITES, margin=0).tolist() == [2]
+    assert contenders(rough[:2], ELITES, margin=0).tolist() == []
+
+
+def test_with_a_negative_margin_they_are_the_best_child_and_well_ahead_of_the_elite():
     rough = np.array(
         [
             [0.58, 0.003],  # 0.323: ahead of the first elite, but another child is more so
@@ -95,29 +112,38 @@ def test_contenders_are_the_best_child_for_a_cell_and_well_ahead_of_its_elite():
         ],
         np.float32,
     )
-    assert contenders(rough, ELITES, gain=0.25).tolist() == [1, 2]
-    assert contenders(rough[[0, 3]], ELITES, gain=0.25).tolist() == [0, 1]
-    assert contenders(rough[[0, 4]], ELITES, gain=0.25).tolist() == [0]
-    assert contenders(rough[[0, 4]], ELITES, gain=0).tolist() == [0, 1]
-    assert contenders(rough[[0]], ELITES, gain=0.4).tolist() == []
+    assert contenders(rough, ELITES, margin=-0.25).tolist() == [1, 2]
+    assert contenders(rough[[0, 3]], ELITES, margin=-0.25).tolist() == [0, 1]
+    assert contenders(rough[[0, 4]], ELITES, margin=-0.25).tolist() == [0]
+    assert contenders(rough[[0]], ELITES, margin=-0.4).tolist() == []
 
 
 def test_confidences_of_0_and_1_have_their_order_too():
     rough = np.array([[1, 0], [0.5, 0]], np.float32)
-    assert contenders(rough, np.array([0.9, 0], np.float32), gain=0.25).tolist() == [0]
-    assert contenders(rough, np.array([1, 0], np.float32), gain=0.25).tolist() == []
+    assert contenders(rough, np.array([1, 0], np.float32), margin=0).tolist() == [0, 1]
+    assert contenders(rough, np.array([0.999, 1], np.float32), margin=1).tolist() == [0]
+    assert contenders(rough, np.array([0.9, 0], np.float32), margin=-0.25).tolist() == [0]
+    assert contenders(rough, np.array([1, 0], np.float32), margin=-0.25).tolist() == []
 
 
-def test_a_screen_that_is_the_exact_judge_changes_nothing():
+@pytest.mark.parametrize("margin", [0.0, 0.01])
+def test_a_screen_that_is_the_exact_judge_changes_nothing(margin):
     plain, _ = search()
-    screened, twice = search(exact, gain=0)
+    screened, twice = search(exact, margin=margin)
     assert_same(plain.arrays(), screened.arrays())
     assert plain.evaluations == screened.evaluations == 21 * 20
     assert 0 < twice < 400
 
 
+def test_a_run_screened_in_bfloat16_is_that_of_float32():
+    plain = nf.evolve(small(), generations=30, **GIVEN)
+    screened = nf.evolve(small(), generations=30, screen="bfloat16", **GIVEN)
+    assert_same(plain.search.arrays(), screened.search.arrays())
+    assert 0 < screened.judged_twice < 30 * 40
+
+
 def test_what_a_liar_says_never_gets_into_the_archive():
-    result, twice = search(liar, gain=0.1)
+    result, twice = search(liar, margin=0.5)
     assert np.array_equal(judge(exact).confidences(result.archive.pixels()).diagonal(), result.archive.confidence)
     assert 0 < twice < 400
 

@@ -52,6 +52,7 @@ BASES: dict[str, tuple[str, ...]] = {
     "cppn": _EVOLVE,
     "other": (*_EVOLVE, "--seed", "1"),
     "neat": (*_EVOLVE, "--strategy", "neat"),
+    "ahead": (*_EVOLVE, "--ahead", "1"),
     "direct": (*_EVOLVE, "--encoding", "direct", "--classes", "1,3"),
     "ascend": ("ascend", *_MODEL, "--classes", "0-2", "--steps", "4"),
     "retrain": (

@@ -28,7 +28,7 @@ from neatfool.search.evaluate import Evaluator, Profile
 from neatfool.search.judge import Confidences, Judge, stands_for
 from neatfool.search.lineage import Lineage
 from neatfool.search.noise import TOLERANCE
-from neatfool.search.screening import Rough, Screen
+from neatfool.search.screening import MARGINS, Rough, Screen
 from neatfool.search.search import Search
 from neatfool.shared.progress import OnProgress, Progress, Stop
 from neatfool.shared.text import percent
@@ -187,7 +187,7 @@ class Run:
                 if self.folder:
                     self._rough.keep(self.folder)
                 rough = stack.enter_context(closing(Evaluator(self._rough.classifier, self.profile)))
-                self._screen = Screen(rough, self._evaluator)
+                self._screen = Screen(rough, self._evaluator, margin=MARGINS[self.config.screen])
             run_job(self, progress=progress, stop=asked)
             if self.done:
                 self._judge_elites()

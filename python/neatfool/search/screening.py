@@ -23,8 +23,9 @@ from neatfool.search.search import Search
 RoughPrecision = Literal["int8", "bfloat16"]
 """What everybody is judged in first."""
 
-GAIN = 0.25
-"""Log odds by which a child has to be ahead of an elite to be worth a second look; smaller steps cost as much."""
+MARGINS: dict[RoughPrecision, float] = {"bfloat16": 0.5, "int8": -0.25}
+"""Log odds that a rough confidence may lack. bfloat16 is rarely off by more, so that the run is that of float32; eight bits are
+off by too much for that, and who they say is ahead by little is not worth a second look."""
 
 FIRST_IMAGES = 100
 """Images of the random start that a network is quantised from."""
@@ -41,13 +42,13 @@ class Screen:
     Args:
         rough: asks the fast judge.
         exact: asks the one that is fooled.
-        gain: see `contenders`.
+        margin: see `contenders`.
     """
 
-    def __init__(self, rough: Evaluator, exact: Evaluator, *, gain: float = GAIN) -> None:
+    def __init__(self, rough: Evaluator, exact: Evaluator, *, margin: float) -> None:
         self._rough = rough
         self._exact = exact
-        self._gain = gain
+        self._margin = margin
 
     def __call__(self, genomes: Population, archive: Archive) -> tuple[Confidences, NDArray[np.int64]]:
         """Scores every genome on every class.
@@ -59,25 +60,26 @@ class Screen:
             JudgeError: a judge failed.
         """
         scores = self._rough(genomes)
-        near = contenders(scores[:, archive.classes], archive.confidence, gain=self._gain)
+        near = contenders(scores[:, archive.classes], archive.confidence, margin=self._margin)
         if len(near):
             scores[near] = self._exact(genomes.take(near))
         return scores, near
 
 
-def contenders(rough: Confidences, elites: NDArray[np.float32], *, gain: float = GAIN) -> NDArray[np.int64]:
-    """Who is worth a second look: the best child for some cell, if it is well ahead of the cell's elite.
+def contenders(rough: Confidences, elites: NDArray[np.float32], *, margin: float) -> NDArray[np.int64]:
+    """Who is worth a second look: who is near, or ahead of, some cell's elite, and near the best child for that cell.
 
     Args:
         rough: confidence of every child for the class of every cell, shape (N, cells).
         elites: confidence of every elite, shape (cells,).
-        gain: how far ahead, in log odds, ln(p / (1 - p)).
+        margin: in log odds, ln(p / (1 - p)), that may be lacking to either; below 0 who is ahead of the elite by less is not
+            looked at, nor is anybody but the best child.
 
     Returns:
         Indices of children, rising.
     """
     odds = _log_odds(rough)
-    wanted = np.maximum(odds.max(axis=0), _log_odds(elites) + np.float32(gain))
+    wanted = np.maximum(odds.max(axis=0) - np.float32(max(margin, 0)), _log_odds(elites) - np.float32(margin))
     return np.flatnonzero((odds >= wanted).any(axis=1))
 
 
