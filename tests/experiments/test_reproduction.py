@@ -148,6 +148,12 @@ def test_an_interrupted_reproduction_goes_on_where_it_stopped(digits, tmp_path):
         stop=lambda: any(task.startswith("row 2") for task in said),
     )
     assert [row.row for row in done.rows] == [1] and not done.done
+    page = (tmp_path / "r/reproduction.html").read_text()
+    assert re.findall(
+        r"Not done yet\. There is (row-2 after \d+ generations, with a median confidence of [\d.]+ %)\.", page
+    )
+    assert '<span class="chip">begun</span>' in page
+    assert page.count("Not run.") == len(MNIST_ROWS) - 2
     again: list[str] = []
     done = resume(tmp_path / "r", progress=lambda now: again.append(now.task))
     assert [row.row for row in done.rows] == [1, 2] and done.done

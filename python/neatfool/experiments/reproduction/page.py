@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from neatfool.experiments.reproduction.paper import PAPER, Paper
 from neatfool.experiments.reproduction.rows import EXPERIMENTS
+from neatfool.experiments.reproduction.settings import ReproductionConfig
 from neatfool.figures.page import SMALL_SIDE, write_html
 from neatfool.figures.tiles import picture_uri
-from neatfool.runs import RunFolder, read_elites
+from neatfool.runs import RunFolder, read_count, read_elites, read_settings
 from neatfool.shared.pixels import as_picture, open_picture
+from neatfool.shared.text import percent
 
 if TYPE_CHECKING:
     from neatfool.experiments.reproduction.result import Reproduction, Row
@@ -57,6 +59,8 @@ class _Section:
     strips: list[_Strip]
     pictures: list[tuple[str, str]]
     """(page, picture)"""
+    begun: list[str]
+    """How far each of its evolutions has come, while the row is not done."""
 
 
 def write_page(result: Reproduction, out: Path) -> None:
@@ -67,14 +71,11 @@ def write_page(result: Reproduction, out: Path) -> None:
         DataError: a picture beside a page cannot be read.
     """
     ours = {row.row: row for row in result.rows}
-    root = result.folder.path
+    wanted = read_settings(result.folder, ReproductionConfig).rows
     sections = [
-        _Section(
-            number, experiment, reported, PAPER[number], ours.get(number), _verdict(ours.get(number)),
-            *(_material(root, PAPER[number]) if number in ours else ([], [])),
-        )
+        _section(result.folder.path, number, experiment, reported, ours.get(number), wanted=number in wanted)
         for number, (experiment, reported, _) in EXPERIMENTS[result.what].items()
-    ]  # fmt: skip
+    ]
     write_html(
         Path(__file__).parent / "page.html.j2",
         out,
@@ -87,17 +88,41 @@ def write_page(result: Reproduction, out: Path) -> None:
     )
 
 
-_VERDICTS = ("agrees", "differs", "undecided", "not run")
+_VERDICTS = ("agrees", "differs", "undecided", "begun", "not run")
 
 
-def _verdict(row: Row | None) -> str:
+def _verdict(row: Row | None, begun: list[str]) -> str:
     if row is None:
-        return "not run"
+        return "begun" if begun else "not run"
     return "undecided" if row.agrees is None else "agrees" if row.agrees else "differs"
 
 
+def _section(root: Path, number: int, experiment: str, reported: str, ours: Row | None, *, wanted: bool) -> _Section:
+    paper = PAPER[number]
+    begun = _begun(root, paper) if wanted and not ours else []
+    strips, pictures = _material(root, paper) if ours or begun else ([], [])
+    return _Section(number, experiment, reported, paper, ours, _verdict(ours, begun), strips, pictures, begun)
+
+
+def _begun(root: Path, paper: Paper) -> list[str]:
+    found = []
+    for folder in _runs(root, paper):
+        _, metadata = folder.load_checkpoint(())
+        if "generation" in metadata:
+            generation = read_count(folder, metadata, "generation")
+            median = percent(float(np.median(read_elites(folder).confidence)))
+            found.append(f"{folder.path.name} after {generation:,} generations, with a median confidence of {median}")
+    return found
+
+
+def _runs(root: Path, paper: Paper) -> list[RunFolder]:
+    """Those that there is something of."""
+    folders = [RunFolder.open(root / name) for name in paper.runs if RunFolder.exists(root / name)]
+    return [folder for folder in folders if folder.has_checkpoint]
+
+
 def _material(root: Path, paper: Paper) -> tuple[list[_Strip], list[tuple[str, str]]]:
-    strips = [_strip(root, name) for name in paper.runs if RunFolder.exists(root / name)]
+    strips = [_strip(folder) for folder in _runs(root, paper)]
     pictures = [
         (f"{name}.html", picture_uri(open_picture(root / f"{name}.png"), _PICTURE))
         for name in paper.results
@@ -106,8 +131,7 @@ def _material(root: Path, paper: Paper) -> tuple[list[_Strip], list[tuple[str, s
     return strips, pictures
 
 
-def _strip(root: Path, name: str) -> _Strip:
-    folder = RunFolder.open(root / name)
+def _strip(folder: RunFolder) -> _Strip:
     elites = read_elites(folder)
     chosen = np.arange(len(elites))
     if len(elites) > _MOST_TILES:
@@ -119,7 +143,8 @@ def _strip(root: Path, name: str) -> _Strip:
         _Tile(picture_uri(as_picture(pixels), _TILE), elites.class_names[at], float(elites.confidence[at]))
         for at, pixels in zip(chosen.tolist(), _stretch(images) if stretched else images, strict=True)
     ]
-    page = f"{name}/report.html" if (root / name / "report.html").is_file() else None
+    name = folder.path.name
+    page = f"{name}/report.html" if (folder.path / "report.html").is_file() else None
     return _Strip(name, page, len(elites), max(folder.manifest.image_shape[1:]) <= SMALL_SIDE, stretched, tiles)
 
 
