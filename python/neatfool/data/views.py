@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.transforms.v2.functional import horizontal_flip, resized_crop
 
 from neatfool.data.labelled import Item, LabelledImages, labels_of, read_images
 
@@ -48,6 +47,8 @@ class Views(Dataset[Item]):
     def _view(self, image: Tensor, place: int) -> Tensor:
         if place < len(self._images):
             return image
+        from torchvision.transforms.v2.functional import horizontal_flip, resized_crop
+
         rng = np.random.default_rng((self._seed, place))
         area, sides = rng.uniform(_LEAST_AREA, 1), _SIDES ** rng.uniform(-1, 1)
         height, width = image.shape[-2:]
