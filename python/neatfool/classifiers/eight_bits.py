@@ -54,8 +54,7 @@ def quantise(classifier: Classifier, images: npt.NDArray[np.uint8]) -> EightBits
             f"{classifier.name}: eight bits need NNCF and OpenVINO, which are not installed; run pip install "
             "'neatfool[int8]'."
         ) from error
-    chunk = _chunk(classifier)
-    part = chunk // openvino_parts(chunk)
+    part = _part(_chunk(classifier))
     pixels = classifier.centre(torch.from_numpy(images)).numpy()
     # Images are repeated where they do not fill the last part.
     batches = pixels[np.arange(-(-len(pixels) // part) * part) % len(pixels)].reshape(-1, part, *pixels.shape[1:])
@@ -91,17 +90,16 @@ def in_eight_bits(classifier: Classifier, network: EightBits) -> Classifier:
         ModelError: OpenVINO is not installed, or cannot run this network.
     """
     chunk = _chunk(classifier)
-    parts = openvino_parts(chunk)
+    part = _part(chunk)
     try:
         import openvino
 
         core = openvino.Core()
         graph = core.read_model(network.xml, network.weights)
         inputs, outputs = ([list(one.shape) for one in ends] for ends in (graph.inputs, graph.outputs))
-        part = chunk // parts
         if (inputs, outputs) != ([[part, classifier.channels, *classifier.input_size]], [[part, classifier.n_classes]]):
             raise ModelError("")
-        requests = _requests(core, graph, parts)
+        requests = _requests(core, graph, chunk // part)
     except Exception as error:
         raise ModelError(f"OpenVINO cannot run {classifier.name} in eight bits ({reason(error)}).") from error
     rough = classifier.with_module(classifier.module, classifier.class_names, chunk=chunk)
@@ -110,7 +108,13 @@ def in_eight_bits(classifier: Classifier, network: EightBits) -> Classifier:
 
 
 def _chunk(classifier: Classifier) -> int:
+    """Images in a pass of a classifier's network in eight bits."""
     return max(classifier.chunk, _LEAST_CHUNK)
+
+
+def _part(chunk: int) -> int:
+    """Those of them that one thread looks at."""
+    return chunk // openvino_parts(chunk)
 
 
 def _requests(core: Any, graph: Any, count: int) -> list[Any]:
